@@ -52,6 +52,7 @@ from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
 from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
+from bot.store.budgets import DailyBudgets
 from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
@@ -290,6 +291,11 @@ def _build_queue(redis: Redis, settings: Settings, failpoints: Failpoints) -> Jo
         max_pending=settings.starchat_max_pending,
         max_per_user=settings.starchat_max_pending_per_user,
         max_running_per_user=settings.starchat_max_running_per_user,
+        budgets=DailyBudgets(
+            settings.starchat_daily_gpu_seconds_per_user,
+            settings.starchat_daily_gpu_seconds_per_channel,
+            settings.starchat_admins,
+        ),
     )
     return JobQueue(redis, limits, failpoints)
 

@@ -38,6 +38,8 @@ class Sentence(StrEnum):
     TOO_LONG = "too_long"
     QUEUE_FULL = "queue_full"
     USER_QUOTA = "user_quota"
+    USER_BUDGET = "user_budget_exceeded"
+    CHANNEL_BUDGET = "channel_budget_exceeded"
     STILL_ANSWERING = "still_answering"
     QUESTION_NOT_FOUND = "question_not_found"
     QUESTION_NOT_READ = "question_not_read"
@@ -104,6 +106,8 @@ REFUSALS: Final = frozenset(
         Sentence.TOO_LONG,
         Sentence.QUEUE_FULL,
         Sentence.USER_QUOTA,
+        Sentence.USER_BUDGET,
+        Sentence.CHANNEL_BUDGET,
     }
 )
 """Sentences that say why a question was not taken; they are counted."""
@@ -115,25 +119,28 @@ class Notice:
     A sentence with its numbers.
 
     `waiting` counts the person's questions, `seconds` is the expected wait, `None` if unknown.
+    `day` is the day of a budget, counted from 1970.
     """
 
     sentence: Sentence
     waiting: int = 0
     seconds: int | None = None
+    day: int = 0
 
     def to_json(self) -> str:
         """Serialize the notice as JSON text."""
-        return json.dumps([self.sentence.value, self.waiting, self.seconds])
+        return json.dumps([self.sentence.value, self.waiting, self.seconds, self.day])
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Parse what `to_json` returned. Raises `ValueError`, which quotes nothing."""
         try:
-            name, waiting, seconds = json.loads(text)
-            notice = cls(Sentence(name), waiting, seconds)
+            # An earlier version wrote no day.
+            name, waiting, seconds, *day = json.loads(text)
+            notice = cls(Sentence(name), waiting, seconds, *day)
         except (ValueError, TypeError, RecursionError):
             raise ValueError("not a notice") from None
-        for number in (waiting, 0 if seconds is None else seconds):
+        for number in (waiting, 0 if seconds is None else seconds, notice.day):
             if type(number) is not int or not 0 <= number <= MAX_NUMBER:
                 raise ValueError("not a number of a notice")
         return notice
@@ -152,6 +159,10 @@ class Notice:
                 return texts.queue_full(self.seconds)
             case Sentence.USER_QUOTA:
                 return texts.user_quota_exceeded(self.waiting, self.seconds)
+            case Sentence.USER_BUDGET:
+                return texts.user_budget_exceeded(self.day)
+            case Sentence.CHANNEL_BUDGET:
+                return texts.channel_budget_exceeded(self.day)
             case _:
                 return FIXED_TEXTS[self.sentence]
 

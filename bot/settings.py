@@ -98,6 +98,21 @@ class Settings(DatabaseSettings, BaseSettings):
         ge=1,
         le=1_000,
     )
+    starchat_daily_gpu_seconds_per_user: int = setting_field(
+        0,
+        "a whole number of seconds from 0 to 1000000",
+        "Budget of GPU time that the replies to one user may use in a UTC day; 0 is no budget. "
+        "Further questions are declined until the next day. Administrators are exempt.",
+        ge=0,
+        le=1_000_000,
+    )
+    starchat_daily_gpu_seconds_per_channel: int = setting_field(
+        0,
+        "a whole number of seconds from 0 to 1000000",
+        "The same for all replies in one channel. Direct messages have no budget of a channel.",
+        ge=0,
+        le=1_000_000,
+    )
     starchat_external_users: Access = setting_field(
         "deny", "allow or deny", "Whether people from other workspaces in shared channels may ask."
     )

@@ -7,6 +7,7 @@ from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID
 from bot.rules import texts as rule_texts
 from contract import queue_eta
 from contract.texts import MODEL_LOADING
+from contract.usage import SECONDS_PER_DAY
 from contract.worker_status import WorkerStatus
 
 Blocks = list[dict[str, Any]]
@@ -160,6 +161,29 @@ def user_quota_exceeded(waiting: int, seconds: float | None) -> str:
         f"You have {questions} waiting, the maximum for one person. "
         f"Please ask again in {queue_eta.describe_duration(seconds)}."
     )
+
+
+def user_budget_exceeded(day: int) -> str:
+    """Tell that a user's budget of a day (from 1970) is used up, and when the next one begins."""
+    return (
+        "Your share of today's GPU time is used up, or your questions in progress will use the "
+        f"rest. You get a new share {_describe_reset(day)}. Please ask again then."
+    )
+
+
+def channel_budget_exceeded(day: int) -> str:
+    """Tell that a channel's budget of a day is used up, and when the next one begins."""
+    return (
+        "This channel's share of today's GPU time is used up, or the questions in progress here "
+        f"will use the rest. It gets a new share {_describe_reset(day)}. Please ask again then, "
+        "or ask me in a direct message."
+    )
+
+
+def _describe_reset(day: int) -> str:
+    """Return when a day ends, which Slack shows in each reader's own time."""
+    end = (day + 1) * SECONDS_PER_DAY
+    return f"<!date^{end}^{{date_short_pretty}} at {{time}}|at 00:00 UTC>"
 
 
 def placeholder_text(

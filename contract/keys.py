@@ -195,6 +195,26 @@ def thread_queue(team: str, channel: str, thread_ts: str) -> str:
     return f"starchat:{team}:thread_queue:{channel}:{thread_ts}"
 
 
+def user_usage(team: str, user: str) -> str:
+    """Return the prefix of what a user's replies used: see `contract.usage`."""
+    return f"starchat:{team}:usage:user:{user}"
+
+
+def channel_usage(team: str, channel: str) -> str:
+    """Return the prefix of what the replies in a channel used: see `contract.usage`."""
+    return f"starchat:{team}:usage:channel:{channel}"
+
+
+def team_usage(team: str) -> str:
+    """Return the prefix of what all replies of a team used: see `contract.usage`."""
+    return f"starchat:{team}:usage:team"
+
+
+def channel_jobs(team: str, channel: str) -> str:
+    """Return the set of a channel's unfinished jobs, kept if channels have a budget."""
+    return f"starchat:{team}:channel_jobs:{channel}"
+
+
 def user_quota(team: str, user: str) -> str:
     """Return the prefix of a user's quota: `…:pending`, `…:running` (sets), `…:waiting` (list)."""
     return f"starchat:{team}:user_quota:{user}"

@@ -34,8 +34,9 @@ class ReplyDetails(BaseModel):
     How a reply was generated.
 
     `reply_id` names this version of the reply. `wait_ms` counts from the acceptance of the question
-    to the engine's start, `first_text_ms` and `total_ms` from there. `left_out_turns` messages of
-    the thread were not read, `shortened_turns` in part. `is_reproducible` is whether the engine
+    to the engine's start, `first_text_ms` and `total_ms` from there. `gpu_ms` is the reply's share
+    of the engine's steps, in which other replies had theirs. `left_out_turns` messages of the
+    thread were not read, `shortened_turns` in part. `is_reproducible` is whether the engine
     generates the same text again from the same prompt and seed.
     """
 
@@ -60,6 +61,7 @@ class ReplyDetails(BaseModel):
     wait_ms: Count = 0
     first_text_ms: Count = 0
     total_ms: Count = 0
+    gpu_ms: Count = 0
     checks: Line = ""
     is_reproducible: bool = False
 

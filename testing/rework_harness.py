@@ -31,6 +31,8 @@ from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.metrics import Metrics
 from worker.prompt.tokenizer import Tokenizer
 
+TOKEN_SECONDS = 0.5
+"""GPU time of each token that the engine says it has used."""
 MAX_EXECUTIONS = 6
 """Executions of one job; a job that needs more is stuck."""
 
@@ -79,10 +81,10 @@ class RecordingEngine(ScriptedEngine):
         shown = next(n for n in range(len(ids), -1, -1) if _ends_with(request.prompt, ids[:n]))
         limit = request.sampling.max_new_tokens
         rest = ids[shown : shown + limit]
-        for token in rest:
-            yield Tokens((token,))
+        for number, token in enumerate(rest, 1):
+            yield Tokens((token,), number * TOKEN_SECONDS)
         reason = FinishReason.LENGTH if len(ids) - shown > limit else FinishReason.STOP
-        yield Finished(reason, len(request.prompt), len(rest))
+        yield Finished(reason, len(request.prompt), len(rest), len(rest) * TOKEN_SECONDS)
 
 
 @cache

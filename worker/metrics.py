@@ -22,6 +22,11 @@ class Metrics:
             registry=self.registry,
         )
         self._tokens = Counter("starchat_tokens", "Generated tokens.", registry=self.registry)
+        self._gpu_seconds = Counter(
+            "starchat_gpu_seconds",
+            "Seconds of the engine's steps that generated replies.",
+            registry=self.registry,
+        )
         self._token_rate = Gauge(
             "starchat_tokens_per_second",
             "Generated tokens per second, over the last seconds.",
@@ -50,6 +55,10 @@ class Metrics:
         self._tokens.inc(new_tokens)
         if first_text_seconds is not None:
             self._first_text.observe(first_text_seconds)
+
+    def record_gpu_time(self, seconds: float) -> None:
+        """Add a generation's share of the engine's steps."""
+        self._gpu_seconds.inc(seconds)
 
     def count_outcome(self, outcome: str) -> None:
         """Count the end of a job."""

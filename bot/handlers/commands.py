@@ -11,7 +11,7 @@ from bot.messages.admission import VERDICT_BY_COMMAND, ThreadMode, Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.notices import Notice, Sentence, round_seconds
-from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
+from bot.store.job_queue import BUDGET_OUTCOMES, EnqueueOutcome, JobQueue, Receipt
 from bot.store.purge import Purge
 from bot.store.thread_modes import ThreadModes
 from contract import keys, queue_eta
@@ -93,6 +93,8 @@ class CommandHandler:
         """Return the reason of a refusal, with the time after which to ask again."""
         if receipt.outcome is EnqueueOutcome.DUPLICATE:
             return Notice(Sentence.STILL_ANSWERING)
+        if receipt.outcome in BUDGET_OUTCOMES:
+            return Notice(Sentence(receipt.outcome.value), day=receipt.position)
         seconds = round_seconds(queue_eta.estimate_wait(receipt.pending, self.queue.live_workers()))
         if receipt.outcome is EnqueueOutcome.QUEUE_FULL:
             return Notice(Sentence.QUEUE_FULL, seconds=seconds)

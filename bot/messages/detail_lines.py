@@ -76,4 +76,6 @@ def _describe_times(details: ReplyDetails) -> str:
     rate = f", {details.new_tokens / seconds:,.1f} tokens a second" if seconds else ""
     waited = details.wait_ms / MS_PER_SECOND
     first = details.first_text_ms / MS_PER_SECOND
-    return f"waited {waited:,.1f} s in line, first words after {first:,.1f} s{rate}"
+    used = details.gpu_ms / MS_PER_SECOND
+    shown = f"waited {waited:,.1f} s in line, first words after {first:,.1f} s{rate}"
+    return f"{shown}, {used:,.1f} s of the engine's time" if used else shown

@@ -17,9 +17,11 @@ from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
 from bot.store.received import Received, decode_unread_question, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
+from bot.store.usage_sums import UsageSums
 from contract import keys
 from contract.job import Job
 from contract.scripts import DROP_UNREAD, FILL
+from contract.usage import Usage
 
 READ_LEASE_SECONDS: Final = 30.0
 """Lease after which another bot may read a thread too; only the first one fills the job in."""
@@ -132,6 +134,9 @@ class Inbox:
     def check_limits(self, received: Received) -> Receipt:
         """Return the receipt that an undecided message gets once it turns out to be a question."""
         job, limits = received_job_id(received), self._queue.limits
+        beyond_budget = self._find_exceeded_budget(received)
+        if beyond_budget is not None:
+            return beyond_budget
         quota = keys.user_quota(received.thread.team, received.user)
         own = [decode_reply(other) for other in self._redis.smembers(f"{quota}:pending")]
         with self._redis.pipeline() as pipe:
@@ -145,6 +150,27 @@ class Inbox:
         if own_before >= limits.max_per_user:
             return Receipt(job, EnqueueOutcome.USER_QUOTA_EXCEEDED, own_before, pending)
         return Receipt(job, EnqueueOutcome.ACCEPTED, rank or 0, pending)
+
+    def _find_exceeded_budget(self, received: Received) -> Receipt | None:
+        """Return the refusal of a question if what was used today exceeds a budget."""
+        thread = received.thread
+        budgets = self._queue.limits.budgets.find_limits_ms(received)
+        if not any(budgets):
+            return None
+        sums = UsageSums(self._redis)
+        today = sums.count_days()
+        outcome = None
+        if _is_used_up(
+            sums.read_day(keys.user_usage(thread.team, received.user), today), budgets.user
+        ):
+            outcome = EnqueueOutcome.USER_BUDGET_EXCEEDED
+        elif _is_used_up(
+            sums.read_day(keys.channel_usage(thread.team, thread.channel), today), budgets.channel
+        ):
+            outcome = EnqueueOutcome.CHANNEL_BUDGET_EXCEEDED
+        if outcome is None:
+            return None
+        return Receipt(received_job_id(received), outcome, today, self._queue.queue_depth())
 
     def drop_unread(self, received: Received, revision: str) -> bool:
         """Drop a message that is no question; `False` if it was edited since `revision`."""
@@ -165,3 +191,7 @@ class Inbox:
     def release_markers(self, received: Received) -> None:
         """Forget that a message was accepted: it turned out to be no question."""
         self._release_script(keys=[*received.markers], args=[received_job_id(received)])
+
+
+def _is_used_up(used: Usage, budget_ms: int) -> bool:
+    return bool(budget_ms) and used.gpu_ms >= budget_ms

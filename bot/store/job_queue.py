@@ -15,6 +15,7 @@ from rq.serializers import JSONSerializer
 
 from bot.concurrency import KeyedLock
 from bot.failpoints import Failpoint, Failpoints
+from bot.store.budgets import NO_BUDGETS, DailyBudgets
 from bot.store.client import decode_reply
 from bot.store.received import Received, received_job_id
 from bot.store.rq_job import build_rq_job_hash
@@ -40,15 +41,28 @@ class EnqueueOutcome(StrEnum):
     DUPLICATE = "duplicate"
     QUEUE_FULL = "queue_full"
     USER_QUOTA_EXCEEDED = "user_quota_exceeded"
+    USER_BUDGET_EXCEEDED = "user_budget_exceeded"
+    CHANNEL_BUDGET_EXCEEDED = "channel_budget_exceeded"
 
 
-REFUSED_OUTCOMES: Final = frozenset({EnqueueOutcome.QUEUE_FULL, EnqueueOutcome.USER_QUOTA_EXCEEDED})
+BUDGET_OUTCOMES: Final = frozenset(
+    {EnqueueOutcome.USER_BUDGET_EXCEEDED, EnqueueOutcome.CHANNEL_BUDGET_EXCEEDED}
+)
+"""Outcomes for a question beyond a budget of the day."""
+REFUSED_OUTCOMES: Final = BUDGET_OUTCOMES | {
+    EnqueueOutcome.QUEUE_FULL,
+    EnqueueOutcome.USER_QUOTA_EXCEEDED,
+}
 """Outcomes for a question beyond a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Result of an enqueue: `position` counts the jobs ahead, `pending` all unfinished jobs."""
+    """
+    Result of an enqueue: `position` counts the jobs ahead, `pending` all unfinished jobs.
+
+    For a question beyond a budget, `position` is the budget's day, counted from 1970.
+    """
 
     job_id: str
     outcome: EnqueueOutcome
@@ -70,11 +84,16 @@ class CanceledJob:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """Maximum numbers of pending jobs in all and per user, and of running jobs per user."""
+    """
+    Maximum numbers of pending jobs in all and per user, and of running jobs per user.
+
+    `budgets` limit what the replies of a day use.
+    """
 
     max_pending: int = 1000
     max_per_user: int = 8
     max_running_per_user: int = 4
+    budgets: DailyBudgets = NO_BUDGETS
 
 
 class JobQueue:
@@ -125,6 +144,7 @@ class JobQueue:
         self, received: Received, fields: dict[str, Any], inbox: str, delay: float
     ) -> Receipt:
         thread, job, limits = received.thread, received_job_id(received), self.limits
+        budgets = limits.budgets.find_limits_ms(received)
         factor = UNDECIDED_LIMIT_FACTOR if received.is_undecided else 1
         outcome, position, pending = self._accept_script(
             keys=[
@@ -137,6 +157,10 @@ class JobQueue:
                 self.deferred_key,
                 Queue.redis_queues_keys,
                 inbox,
+                keys.user_usage(thread.team, received.user),
+                keys.channel_usage(thread.team, thread.channel),
+                keys.team_usage(thread.team),
+                keys.channel_jobs(thread.team, thread.channel),
             ],
             args=[
                 job,
@@ -147,6 +171,8 @@ class JobQueue:
                 keys.QUEUE_TTL_SECONDS,
                 received.asked_at,
                 delay,
+                budgets.user * factor,
+                budgets.channel * factor,
                 *(part for pair in fields.items() for part in pair),
             ],
         )

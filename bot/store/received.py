@@ -8,7 +8,7 @@ from bot.messages.events import MessagePosted, SlackId, Timestamp
 from bot.rules.channel_rules import ChannelRules
 from contract import keys
 from contract.job import Thread, job_id
-from contract.rework import Rework
+from contract.rework import Rework, ReworkKind
 
 
 class ReceivedMessage(BaseModel):
@@ -41,6 +41,11 @@ class ReceivedMessage(BaseModel):
     def user(self) -> str:
         """User whose quota counts the question."""
         return self.post.author
+
+    @property
+    def needs_engine(self) -> bool:
+        """Whether it costs GPU time."""
+        return True
 
     @property
     def asked_at(self) -> str:
@@ -78,6 +83,11 @@ class _ReplyRequest(BaseModel):
         return False
 
     @property
+    def needs_engine(self) -> bool:
+        """Whether it costs GPU time."""
+        return True
+
+    @property
     def asked_at(self) -> str:
         """Slack's time of what is asked for."""
         raise NotImplementedError
@@ -112,6 +122,11 @@ class ReceivedRework(_ReplyRequest):
     kind: Literal["rework"] = "rework"
     rework: Rework
     pressed_at: Timestamp
+
+    @property
+    def needs_engine(self) -> bool:
+        """Whether it costs GPU time: *Previous* only shows an earlier version."""
+        return self.rework.kind is not ReworkKind.PREVIOUS
 
     @property
     def asked_at(self) -> str:

@@ -15,7 +15,10 @@ KEY_TYPES: Final = _load_script("_key_types.lua")
 TEXT_INDEX: Final = _load_script("_text_index.lua")
 """Functions that bound a team's cached text, for scripts that write or drop it."""
 
-ACCEPT: Final = KEY_TYPES + _load_script("_queue.lua", "accept.lua")
+USAGE: Final = _load_script("_usage.lua")
+"""Functions that sum what replies use, for scripts that read or add to it."""
+
+ACCEPT: Final = KEY_TYPES + USAGE + _load_script("_queue.lua", "accept.lua")
 """Accept a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
 
 FILL: Final = KEY_TYPES + _load_script("_queue.lua", "fill.lua")

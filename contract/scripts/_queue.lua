@@ -119,12 +119,16 @@ local function release_job(rq, pending, job)
   local key = rq.prefix .. job
   local released = redis.call('ZREM', pending, job)
   redis.call('ZREM', rq.deferred, job)
-  local thread, user = unpack(
-    redis.call('HMGET', key, 'starchat_thread_queue', 'starchat_user_quota'))
+  local thread, user, channel_jobs = unpack(redis.call(
+    'HMGET', key, 'starchat_thread_queue', 'starchat_user_quota', 'starchat_channel_jobs'))
   drop_text(key)
   if not thread or not user then return released end
   require_queue_types(thread, user)
 
+  if channel_jobs then
+    require_type(channel_jobs, 'set')
+    redis.call('SREM', channel_jobs, job)
+  end
   redis.call('SREM', user .. ':pending', job)
   redis.call('SREM', user .. ':running', job)
   redis.call('LREM', user .. ':waiting', 0, job)

@@ -11,7 +11,7 @@ from bot.notices import MAX_NUMBER, Notice, Sentence, round_seconds
 NUMBERS = st.integers(0, MAX_NUMBER)
 
 
-@given(st.builds(Notice, st.sampled_from(Sentence), NUMBERS, st.none() | NUMBERS))
+@given(st.builds(Notice, st.sampled_from(Sentence), NUMBERS, st.none() | NUMBERS, NUMBERS))
 def test_notice_survives_redis(notice: Notice) -> None:
     """Each sentence has a text."""
     assert Notice.from_json(notice.to_json()) == notice
@@ -31,6 +31,8 @@ def test_notice_survives_redis(notice: Notice) -> None:
         '["help", 0.5, null]',
         '["help", 0, 1e999]',
         '["help", 0, "<!here>"]',
+        '["user_budget_exceeded", 0, null, "<!here>"]',
+        '["user_budget_exceeded", 0, null, 1, 1]',
         '[["help"], 0, null]',
         "[" * 100_000,
         json.dumps(["help", MAX_NUMBER + 1, None]),

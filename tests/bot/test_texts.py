@@ -1,6 +1,7 @@
 """Texts of the bot: right for the state of queue and workers, and within Slack's limits."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,12 @@ def test_refusals_say_when_to_ask_again() -> None:
     assert "ask again in a few minutes" in texts.queue_full(None)
     assert texts.user_quota_exceeded(1, 10).startswith("You have 1 question waiting")
     assert texts.user_quota_exceeded(8, 10).startswith("You have 8 questions waiting")
+
+
+@pytest.mark.parametrize("describe", [texts.user_budget_exceeded, texts.channel_budget_exceeded])
+def test_used_up_budget_says_when_it_resets(describe: Callable[[int], str]) -> None:
+    """At the end of its UTC day, which Slack shows in the reader's own time."""
+    assert "<!date^1796083200^{date_short_pretty} at {time}|at 00:00 UTC>" in describe(20_787)
 
 
 def test_every_command_has_a_reply() -> None:

@@ -33,6 +33,8 @@ class QueueScripts:
     max_pending: int = 100
     max_pending_per_user: int = 100
     max_running_per_user: int = 2
+    user_budget_ms: int = 0
+    channel_budget_ms: int = 0
 
     def enqueue_job(
         self, ts: str, *, thread: str = "1.0", user: str = "U1", client_msg_id: str | None = None
@@ -51,6 +53,10 @@ class QueueScripts:
             DEFERRED_KEY,
             QUEUE_INDEX,
             keys.inbox(TEAM),
+            keys.user_usage(TEAM, user),
+            keys.channel_usage(TEAM, CHANNEL),
+            keys.team_usage(TEAM),
+            keys.channel_jobs(TEAM, CHANNEL),
         )
         limits = (
             self.max_pending,
@@ -67,6 +73,8 @@ class QueueScripts:
             *limits,
             ts,
             0,
+            self.user_budget_ms,
+            self.channel_budget_ms,
             "data",
             f"of {ts}",
         )

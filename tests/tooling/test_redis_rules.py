@@ -63,8 +63,25 @@ def _enqueue_job(client: "redis.Redis", ts: str) -> list[object]:
         DEFERRED,
         "rq:queues",
         keys.inbox("T1"),
+        keys.user_usage("T1", "U1"),
+        keys.channel_usage("T1", "C1"),
+        keys.team_usage("T1"),
+        keys.channel_jobs("T1", "C1"),
     )
-    arguments = (job, "60", "9", "9", "1", "60", ts.replace("-", "."), "0", "data", "{}")
+    arguments = (
+        job,
+        "60",
+        "9",
+        "9",
+        "1",
+        "60",
+        ts.replace("-", "."),
+        "0",
+        "900000",
+        "900000",
+        "data",
+        "{}",
+    )
     found: list[object] = client.eval(scripts.ACCEPT, len(names), *names, *arguments)
     return found
 

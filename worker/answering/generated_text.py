@@ -28,6 +28,8 @@ class GeneratedText:
     cut_reason: CutReason | None = None
     """Why the text was cut; `None` if the model, a limit or an operator ended it."""
     new_tokens: int = 0
+    gpu_seconds: float = 0.0
+    """The generation's share of the engine's steps."""
     first_text_seconds: float | None = None
     """Seconds from the start of generation until the first text."""
 

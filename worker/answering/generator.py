@@ -232,6 +232,7 @@ class Generator:
         started = time.monotonic()
         async with aclosing(self._engine.generate(request)) as events:
             async for event in events:
+                generated.gpu_seconds = event.gpu_seconds
                 if isinstance(event, Finished):
                     generated.finish_reason = event.reason
                     generated.new_tokens = len(prefix_ids) + event.new_tokens

@@ -39,7 +39,7 @@ from worker.errors import (
 from worker.failpoints import Failpoint, Failpoints
 from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
-from worker.jobs.job_state import ANSWER_RECOVERIES
+from worker.jobs.job_state import ANSWER_RECOVERIES, GenerationUsage
 from worker.metrics import Metrics
 from worker.render import Message
 from worker.slack.client import RejectedError
@@ -235,17 +235,20 @@ class AnswerPipeline:
 
         Raises `RequeueError` if the question was edited: the queued job holds its new text.
         """
-        stopped = run.context.stopped.is_set()
-        answer = attempt.finish_answer(await run.message.state.read_stop() if stopped else None)
+        stopped, state = run.context.stopped.is_set(), run.message.state
+        answer = attempt.finish_answer(await state.read_stop() if stopped else None)
+        usage = GenerationUsage(answer.details.gpu_ms, answer.details.wait_ms)
+        self._metrics.record_gpu_time(attempt.generated.gpu_seconds)
         try:
             if run.context.edited.is_set() and not stopped:
+                await state.save_answer(run.context.job, {}, usage)
                 raise EditedError  # noqa: TRY301
             generated = attempt.generated
             self._metrics.record_generation(generated.new_tokens, generated.first_text_seconds)
             self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
             revision = "" if stopped else run.context.revision
-            recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
-            await run.message.state.write_fields(answer.to_fields() | recoveries, revision)
+            fields = answer.to_fields() | {ANSWER_RECOVERIES: str(run.progress.recoveries)}
+            await state.save_answer(run.context.job, fields, usage, revision)
         except EditedError:
             run.context.attempt_refundable = attempt.number > 0
             raise RequeueError from None

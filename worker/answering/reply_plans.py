@@ -157,6 +157,7 @@ def describe_generation(
         wait_ms=limit_count(wait_seconds * MS_PER_SECOND),
         first_text_ms=limit_count((generated.first_text_seconds or 0) * MS_PER_SECOND),
         total_ms=limit_count(total_seconds * MS_PER_SECOND),
+        gpu_ms=limit_count(generated.gpu_seconds * MS_PER_SECOND),
         is_reproducible=is_exact(info) and ends_by_itself and not plan.prefix_ids,
     ).model_copy(update=describe_model(info))
 

@@ -109,18 +109,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """New token ids of one request, in order. A stop token is never among them."""
+    """
+    New token ids of one request, in order. A stop token is never among them.
+
+    `gpu_seconds` is what the whole request has used so far; see `request_state.share_step_time`.
+    """
 
     ids: tuple[int, ...]
+    gpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Last event of a request, with its token counts."""
+    """Last event of a request, with its token counts and the GPU seconds that it used."""
 
     reason: FinishReason
     prompt_tokens: int
     new_tokens: int
+    gpu_seconds: float = 0.0
 
 
 EngineEvent = Tokens | Finished

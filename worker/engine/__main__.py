@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from worker.engine import DeviceLostError, LoadError, protocol
 from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED
 from worker.engine.loading.checkpoint import resolve_checkpoint
-from worker.engine.protocol import EngineConfig, gguf_cache_directory
+from worker.engine.protocol import US_PER_SECOND, EngineConfig, gguf_cache_directory
 from worker.engine.sandbox import Sandbox, describe_sandbox, readable_paths, writable_paths
 
 if TYPE_CHECKING:
@@ -131,6 +131,10 @@ class EngineServer:
         output = self.engine_core.run_step()
         report = {
             "tokens": output.tokens,
+            "gpu_us": {
+                request_id: round(seconds * US_PER_SECOND)
+                for request_id, seconds in output.gpu_seconds.items()
+            },
             "failed": output.failed,
             "finished": {
                 request_id: _encode_finish(finished)
@@ -157,7 +161,8 @@ def write_log(event: str, **fields: Any) -> None:
 
 
 def _encode_finish(finished: "FinishedRequest") -> list[Any]:
-    return [finished.reason, finished.prompt_tokens, finished.new_tokens]
+    gpu_us = round(finished.gpu_seconds * US_PER_SECOND)
+    return [finished.reason, finished.prompt_tokens, finished.new_tokens, gpu_us]
 
 
 def _open_pipe() -> MessagePipe:

@@ -16,6 +16,7 @@ from worker.engine import (
     RequestRefusedError,
     Tokens,
 )
+from worker.engine.protocol import US_PER_SECOND
 
 RATE_WINDOW_SECONDS: Final = 5.0
 """Window of the tokens-per-second average."""
@@ -71,12 +72,15 @@ class InFlightRequests:
             self._finish_request(message["refused"], RequestRefusedError(message["reason"]))
             return
         self._last_stats = {name: message[name] for name in ("step", "running", "waiting")}
+        gpu_us = message.get("gpu_us", {})
         for wire_id, ids in message.get("tokens", {}).items():
             self._recent_tokens.append((time.monotonic(), len(ids)))
             if wire_id in self._queues:
-                self._queues[wire_id].put_nowait(Tokens(tuple(ids)))
-        for wire_id, (reason, prompt_tokens, new_tokens) in message.get("finished", {}).items():
-            self._finish_request(wire_id, Finished(FinishReason(reason), prompt_tokens, new_tokens))
+                gpu_seconds = gpu_us.get(wire_id, 0) / US_PER_SECOND
+                self._queues[wire_id].put_nowait(Tokens(tuple(ids), gpu_seconds))
+        for wire_id, (reason, prompt, new, used_us) in message.get("finished", {}).items():
+            finished = Finished(FinishReason(reason), prompt, new, used_us / US_PER_SECOND)
+            self._finish_request(wire_id, finished)
         for wire_id, code in message.get("failed", {}).items():
             self._finish_request(wire_id, EngineError(f"the engine failed at this request: {code}"))
 

@@ -8,7 +8,8 @@ and `{"clear_scope": scope}`.
 
 To the parent: `{"loading": stage, "fraction": f}` until `{"ready": model}` or
 `{"load_error": line}`. Then `{"refused": id, "reason": line}` and one `{"step": n, …}` for every
-step. A step message doubles as the child's heartbeat.
+step, with new tokens, the GPU time that each of their requests has used, and finished requests. A
+step message doubles as the child's heartbeat.
 """
 
 import json
@@ -19,6 +20,8 @@ from typing import Any, Final, Self
 
 from worker.engine import ModelInfo, Request, SamplingParams
 
+US_PER_SECOND: Final = 1_000_000
+"""GPU time crosses the pipe in whole microseconds."""
 DEFAULT_MODEL: Final = "HuggingFaceH4/starchat-beta"
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from contract import keys
+from contract.job import Job
 from contract.stop import StopRecord
+from contract.usage import name_wait_field
 from worker import scripts
-from worker.errors import LeaseLostError
+from worker.errors import EditedError, LeaseLostError
 from worker.jobs.job_context import Outcome
 from worker.jobs.leases import RECOVERY_COUNT, Fence
 
@@ -45,6 +47,14 @@ PROGRESS_FIELDS: Final = (
     keys.WITHDRAWN,
     keys.STOPPED_BY,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationUsage:
+    """What one generation used of the engine (ms), and how long its question had waited (ms)."""
+
+    gpu_ms: int
+    wait_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,35 @@ class JobState(Fence):
         chosen = [name for name in names if name.startswith(prefix)]
         values = await self._redis.hmget(self._key, chosen) if chosen else []
         return {name: str(value or "") for name, value in zip(chosen, values, strict=True)}
+
+    async def save_answer(
+        self, job: Job, fields: dict[str, str], usage: GenerationUsage, revision: str = ""
+    ) -> None:
+        """
+        Charge this execution for its generation, once, and save the answer in `fields`.
+
+        Without fields, it is only charged. Raises what `write_fields` raises; an edited question's
+        generation is charged too.
+        """
+        thread = job.thread
+        prefixes = (
+            keys.user_usage(thread.team, job.user),
+            keys.channel_usage(thread.team, thread.channel),
+            keys.team_usage(thread.team),
+        )
+        save = self._redis.register_script(scripts.SAVE_ANSWER)
+        amounts = (usage.gpu_ms, name_wait_field(usage.wait_ms))
+        parts = (part for pair in fields.items() for part in pair)
+        result = int(
+            await save(
+                keys=[*self._lease_keys, self._key, *prefixes],
+                args=[*self._token, revision, *amounts, *parts],
+            )
+        )
+        if not result:
+            raise LeaseLostError
+        if fields and result < 0:
+            raise EditedError
 
     async def read_stop(self) -> StopRecord | None:
         """Read who stopped the job; `None` if no person did."""

@@ -3,11 +3,11 @@
 from importlib.resources import files
 from typing import Final
 
-from contract.scripts import KEY_TYPES, TEXT_INDEX
+from contract.scripts import KEY_TYPES, TEXT_INDEX, USAGE
 
 
-def _read_script(name: str) -> str:
-    return KEY_TYPES + files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
+def _read_script(name: str, functions: str = "") -> str:
+    return KEY_TYPES + functions + files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
 
 
 CLAIM: Final = _read_script("claim")
@@ -16,6 +16,8 @@ RENEW_LEASE: Final = _read_script("renew_lease")
 """Prove and renew a lease. Returns 1, or 0 if it is lost."""
 WRITE_FENCED: Final = _read_script("write_fenced")
 """Write fields of the job hash. Returns 1, 0 if the lease is lost, -1 after an edit."""
+SAVE_ANSWER: Final = _read_script("save_answer", USAGE)
+"""Charge a generation once and save its answer. Returns as `WRITE_FENCED`."""
 SET_ONCE_FENCED: Final = _read_script("set_once_fenced")
 """Write an empty field of the job hash. Returns its value, or nothing if the lease is lost."""
 RELEASE: Final = _read_script("release")

@@ -7,6 +7,7 @@ from redis import Redis
 
 from bot import texts
 from bot.slack.users import User
+from bot.store.usage_sums import UsageSums
 from contract import keys
 from testing.polling import poll_until
 from testing.processes import Process
@@ -30,6 +31,7 @@ def members_only_bot(server: RedisServer, workspace: Workspace) -> Iterator[Proc
         "STARCHAT_GUESTS": "deny",
         "STARCHAT_ALLOWED_BOTS": "B0DEPLOY01",
         "STARCHAT_MAX_PENDING": "2",
+        "STARCHAT_DAILY_GPU_SECONDS_PER_USER": "60",
     }
     with Process("bot", REDIS_URL=server.url, **policy, **workspace.environment) as process:
         process.wait_for_event("connected")
@@ -110,3 +112,19 @@ def test_full_queue_is_refused_once_with_wait(workspace: Workspace, redis: Redis
     [call] = workspace.api_calls(since, "chat.postEphemeral")
     assert call["args"]["text"] == texts.queue_full(None)
     assert len(pending_job_ids(redis)) == 2
+
+
+def test_used_up_budget_is_refused_to_its_user_alone(workspace: Workspace, redis: Redis) -> None:
+    """An ephemeral word says when it resets; another person is answered."""
+    today = UsageSums(redis).count_days()
+    for day in (today, today + 1):
+        redis.hset(f"{keys.user_usage(TEAM, LIN)}:{day}", "gpu_ms", 60_000)
+    since = len(workspace.api_calls())
+    refused = ask_in_general(workspace, f"{MENTION} one more", LIN)
+    poll_until(lambda: workspace.api_calls(since, "chat.postEphemeral"), description="a notice")
+
+    [call] = workspace.api_calls(since, "chat.postEphemeral")
+    assert call["args"]["user"] == LIN
+    assert call["args"]["text"] in {texts.user_budget_exceeded(day) for day in (today, today + 1)}
+    assert find_job(redis, GENERAL, refused) is None
+    assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi")) is not None

@@ -34,6 +34,7 @@ def test_details_are_lines_of_plain_text() -> None:
         wait_ms=400,
         first_text_ms=1300,
         total_ms=2000,
+        gpu_ms=600,
         checks="python: parses",
     )
 
@@ -44,7 +45,10 @@ def test_details_are_lines_of_plain_text() -> None:
         "Sampling: temperature 0.2, top_k 50, top_p 0.95, at most 1,024 tokens",
         "Tokens: 1,234 in, 84 out",
         "Context: 3 messages left out, 1 message shortened, 2 files read, 1 file left out",
-        "Time: waited 0.4 s in line, first words after 1.3 s, 42.0 tokens a second",
+        (
+            "Time: waited 0.4 s in line, first words after 1.3 s, 42.0 tokens a second, "
+            "0.6 s of the engine's time"
+        ),
         "Checks: python: parses",
         "Id: 0a1b",
     ]

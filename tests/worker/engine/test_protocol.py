@@ -85,14 +85,16 @@ def test_events_reach_only_their_own_request() -> None:
     queues = [answers.register_request(Request(name, (1,), GREEDY_SAMPLING))[1] for name in "abc"]
 
     answers.dispatch_message(
-        STEP_MESSAGE | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}}
+        STEP_MESSAGE
+        | {"tokens": {"1": [5, 6], "99": [7]}, "gpu_us": {"1": 250, "99": 1}}
+        | {"failed": {"2": "RuntimeError"}}
     )
     answers.dispatch_message({"refused": "3", "reason": "too long"})
     answers.dispatch_message({"refused": "99", "reason": "too long"})
-    answers.dispatch_message(STEP_MESSAGE | {"finished": {"1": ["stop", 1, 2]}})
+    answers.dispatch_message(STEP_MESSAGE | {"finished": {"1": ["stop", 1, 2, 1_500_000]}})
 
     heard = [[queue.get_nowait() for _ in range(queue.qsize())] for queue in queues]
-    assert heard[0] == [Tokens((5, 6)), Finished(FinishReason.STOP, 1, 2)]
+    assert heard[0] == [Tokens((5, 6), 0.00025), Finished(FinishReason.STOP, 1, 2, 1.5)]
     assert type(heard[1][0]) is EngineError
     assert type(heard[2][0]) is RequestRefusedError
     assert [len(events) for events in heard] == [2, 1, 1]
@@ -146,5 +148,7 @@ def test_child_validates_requests_and_exits_with_stdin() -> None:
     assert [message for message in said if message.get("refused") == "bad"]
     ends = {name: end for message in said for name, end in message.get("finished", {}).items()}
     assert ends["1"][0] == "stopped"
-    assert ends["2"] == ["length", 1, 24]
+    *end, gpu_us = ends["2"]
+    assert end == ["length", 1, 24]
+    assert gpu_us > 0
     assert said[-1]["running"] == 0

@@ -24,7 +24,7 @@ from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.model_runner import ModelRunner, StepReplay
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS, SINGLE_ROW_COST
 from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
-from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.core.request_state import RequestState, ScheduledRequest, share_step_time
 from worker.engine.core.sampler import sample_step
 from worker.engine.core.scheduler import Scheduler
 from worker.engine.validation import validate_request
@@ -35,18 +35,24 @@ MIN_STEP_TOKENS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
-    """Finish reason of a request and its token counts."""
+    """Finish reason of a request, its token counts and the GPU seconds that it used."""
 
     reason: FinishReason
     prompt_tokens: int
     new_tokens: int
+    gpu_seconds: float
 
 
 @dataclass(slots=True)
 class StepOutput:
-    """Result of one step by request id: new token ids, finished requests and error codes."""
+    """
+    Result of one step by request id: new token ids, finished requests and error codes.
+
+    `gpu_seconds` holds what each request with new tokens has used so far.
+    """
 
     tokens: dict[str, list[int]] = field(default_factory=dict)
+    gpu_seconds: dict[str, float] = field(default_factory=dict)
     finished: dict[str, FinishedRequest] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -155,12 +161,14 @@ class EngineCore:
         return _describe_finish(state, reason) if state else None
 
     def _execute_step(self, step: list[ScheduledRequest], output: StepOutput) -> None:
+        started = time.perf_counter()
         try:
             with torch.inference_mode():
                 sampled = self._sample_tokens(step, self.model_runner(step), output)
         except Exception as error:  # noqa: BLE001 - any error: the other requests must survive it
             self._recover_from_error(step, error, output)
             return
+        share_step_time(step, time.perf_counter() - started)
         for scheduled in step:
             token_ids = sampled.get(scheduled.state.request.id, [])
             if token_ids or not scheduled.can_sample:
@@ -196,6 +204,7 @@ class EngineCore:
         reason = self.scheduler.commit_tokens(scheduled, token_ids)
         if len(state.token_ids) > before:
             output.tokens[state.request.id] = state.token_ids[before:]
+            output.gpu_seconds[state.request.id] = state.gpu_seconds
         if reason is not None:
             self.scheduler.remove_request(state.request.id)
             output.finished[state.request.id] = _describe_finish(state, reason)
@@ -219,7 +228,9 @@ class EngineCore:
 
 
 def _describe_finish(state: RequestState, reason: FinishReason) -> FinishedRequest:
-    return FinishedRequest(reason, len(state.request.prompt), state.num_new_tokens)
+    return FinishedRequest(
+        reason, len(state.request.prompt), state.num_new_tokens, state.gpu_seconds
+    )
 
 
 def _is_device_error(error: Exception) -> bool:

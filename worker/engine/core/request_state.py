@@ -16,7 +16,8 @@ class RequestState:
     """
     A waiting or running request. `token_ids` holds the prompt and the reply so far.
 
-    `arrival` orders requests by age. `is_suspect` marks a member of a failed step.
+    `arrival` orders requests by age. `is_suspect` marks a member of a failed step. `gpu_seconds`
+    sums the request's shares of the steps so far.
     """
 
     request: Request
@@ -26,6 +27,7 @@ class RequestState:
     num_computed_tokens: int = 0
     failed_steps: int = 0
     is_suspect: bool = False
+    gpu_seconds: float = 0.0
     proposer: NgramProposer | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,11 @@ class ScheduledRequest:
         return [*self.state.token_ids[self.start : self.start + self.num_tokens], *self.draft_ids]
 
     @property
+    def num_fed_tokens(self) -> int:
+        """Number of tokens to feed, drafts included; at least 1."""
+        return self.num_tokens + len(self.draft_ids)
+
+    @property
     def can_sample(self) -> bool:
         """Whether the step computes the request's last token, so that the next can be sampled."""
         return self.start + self.num_tokens == len(self.state.token_ids)
@@ -80,3 +87,14 @@ class ScheduledRequest:
     def is_stop_token(self, token: int) -> bool:
         """Whether a token ends the reply. A stop token isn't part of the reply."""
         return token in self.state.request.stop_ids
+
+
+def share_step_time(step: Sequence[ScheduledRequest], seconds: float) -> None:
+    """
+    Add a step's duration to its requests, in proportion to the tokens that each fed, drafts too.
+
+    The shares of all requests sum up to the time in which the device worked for any of them.
+    """
+    num_tokens = sum(scheduled.num_fed_tokens for scheduled in step)
+    for scheduled in step:
+        scheduled.state.gpu_seconds += seconds * scheduled.num_fed_tokens / num_tokens
