@@ -10,6 +10,9 @@ from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
+from bot.handlers.asks.ask_outbox import AskOutbox
+from bot.handlers.asks.asker_check import AskerCheck
+from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler, CommandQuota
 from bot.handlers.edits import EditHandler
@@ -47,6 +50,7 @@ from bot.settings import Settings
 from bot.slack.channel_managers import ChannelManagers
 from bot.slack.client import SlackWebClient
 from bot.slack.http_mode import HttpMode
+from bot.slack.members import ChannelMembers
 from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
@@ -117,7 +121,7 @@ class Composition:
         inbox, alarm = Inbox(redis, identity.team, queue), AlarmClock()
         thread_cache = ThreadCache(redis, web_client, identity)
         thread_modes, purge, job_updates = ThreadModes(redis), Purge(redis), JobUpdates(redis)
-        users, rules = self._build_readers()
+        (users, rules), policy = self._build_readers(), _build_policy(settings)
         job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
         refresher = JobRefresher(
             job_builder, job_updates, restart_on_edit=settings.starchat_on_edit == "restart"
@@ -136,7 +140,6 @@ class Composition:
         reanswers = ReanswerHandler(
             job_builder, rules, queue, inbox, commands, placeholders, poster, background, alarm
         )
-        policy = _build_policy(settings)
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates, rules
         )
@@ -215,8 +218,9 @@ class Composition:
             has_connection=receiver.has_connection,
             stopped=self.shared.stopped,
         )
+        shortcut = self._build_shortcut(policy, users, rules, questions, notices)
         slash_commands = SlashCommandHandler(
-            identity, policy, users, queue, purge, quota, self._build_settings(rules)
+            identity, shortcut.asker_check, queue, purge, quota, self._build_settings(rules)
         )
         router = Router(
             identity,
@@ -227,6 +231,7 @@ class Composition:
             controls,
             backfill,
             slash_commands,
+            shortcut,
             AppEventHandler(
                 redis, slash_commands, poster, purge, controls.votes.keeper, background
             ),
@@ -247,6 +252,22 @@ class Composition:
         cache = RulesCache(self.redis, self.identity.team)
         store, groups = RuleStore(self.records), UserGroups(web_client)
         return users, RuleReader(self.identity, self.channels_file, groups, cache, store)
+
+    def _build_shortcut(
+        self,
+        policy: Policy,
+        users: UserDirectory,
+        rules: RuleReader,
+        questions: QuestionHandler,
+        notices: NoticeOutbox,
+    ) -> ShortcutHandler:
+        cache, poster = notices.thread_cache, self.shared.poster
+        members = ChannelMembers(self.web_client)
+        check = AskerCheck(self.identity, policy, users, rules, members, cache)
+        outbox = AskOutbox(self.redis, self.identity, questions, users, notices)
+        # The outbox needs the handler of questions, which needs that of stops.
+        questions.stops.follow_up.sweeps.append(outbox.post_due)
+        return ShortcutHandler(check, outbox, poster, self.shared.background)
 
     def _build_settings(self, rules: RuleReader) -> SettingsHandler:
         web_client, shared = self.web_client, self.shared
@@ -274,7 +295,7 @@ class Composition:
         deletion = ReplyDeletion(
             self.redis, identity.team, admins, queue, cache, poster, notices, shared.background
         )
-        sweeps = (sessions.end_due, deletion.delete_due, reworks.rules.refresh_due)
+        sweeps = [sessions.end_due, deletion.delete_due, reworks.rules.refresh_due]
         follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
         votes = VoteParts(
             self.settings, identity, self.records, users, notices, self.metrics, failpoints

@@ -15,6 +15,8 @@ class Failpoint(StrEnum):
     AFTER_FILL = "after_fill"
     AFTER_NOTICE_RECORD = "after_notice_record"
     AFTER_NOTICE_POST = "after_notice_post"
+    AFTER_ASK_RECORD = "after_ask_record"
+    AFTER_ASK_POST = "after_ask_post"
     AFTER_STOP_RECORD = "after_stop_record"
     AFTER_STOP_SHOWN = "after_stop_shown"
     AFTER_VOTE_RECORD = "after_vote_record"

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from bot import texts
 from bot.messages.admission import Verdict
+from bot.messages.asks import texts as ask_texts
 from contract.texts import QUESTION_TOO_LONG
 
 MAX_NUMBER: Final = 1_000_000
@@ -43,6 +44,7 @@ class Sentence(StrEnum):
     STILL_ANSWERING = "still_answering"
     QUESTION_NOT_FOUND = "question_not_found"
     QUESTION_NOT_READ = "question_not_read"
+    ASK_NOT_POSTED = "ask_not_posted"
     TOO_MANY_COMMANDS = "too_many_commands"
     STOP_REFUSED = "stop_refused"
     STOP_ENDED = "stop_ended"
@@ -68,6 +70,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.STILL_ANSWERING: texts.STILL_ANSWERING,
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
     Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
+    Sentence.ASK_NOT_POSTED: str(ask_texts.ASK_NOT_POSTED),
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
     Sentence.STOP_REFUSED: texts.STOP_REFUSED,
     Sentence.STOP_ENDED: texts.STOP_ENDED,

@@ -7,6 +7,7 @@ from chaos.cluster.cluster import ClusterSpec
 from chaos.scenario import Scenario
 from chaos.scenarios import (
     app_refusals,
+    asks,
     bot_failures,
     clock_skew,
     engine_failures,
@@ -93,6 +94,7 @@ MATRIX: Final = (
         ClusterSpec(bot_count=2, worker_count=2),
         (
             *poison_jobs.POISON_JOBS,
+            asks.ASKS,
             *stops.STOPS,
             *reworks.REWORKS,
             votes.VOTES,

@@ -175,6 +175,21 @@ def session_latch(team: str) -> str:
     return f"starchat:{team}:session_latch"
 
 
+def ask_marker(team: str, request: str) -> str:
+    """Return the mark of a question that a person asked by a form, and that was recorded."""
+    return f"starchat:{team}:ask_marker:{request}"
+
+
+def pending_ask(team: str, request: str) -> str:
+    """Return a question to post for a person: a hash of `thread`, `notice` (JSON) and `tries`."""
+    return f"starchat:{team}:pending_ask:{request}"
+
+
+def ask_schedule(team: str) -> str:
+    """Return the sorted set of pending asks by the time to post each (s)."""
+    return f"starchat:{team}:ask_schedule"
+
+
 def reanswer_offer(team: str, channel: str, ts: str, version: str) -> str:
     """Return the marker of an edit for which the user was offered a new answer."""
     return f"starchat:{team}:reanswer_offer:{channel}:{ts}:{version}"

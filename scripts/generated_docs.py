@@ -23,7 +23,7 @@ SCOPE_REASONS: Final = {
     "channels:history": "read and follow threads in public channels where it is mentioned",
     "channels:read": "list the public channels it is in, for backfill after an outage",
     "chat:write": "post and update replies",
-    "commands": "provide `/starchat`",
+    "commands": "provide `/starchat` and the shortcut *Ask StarChat about this*",
     "files:read": "optional: read text files of a thread; without it, a reply says that it cannot",
     "files:write": "share code that is too long for a message as a file",
     "groups:history": "the same as `channels:history` in private channels it was invited to",

@@ -17,6 +17,8 @@ from slack_bolt.error import BoltUnhandledRequestError
 
 from bot import texts
 from bot.handlers.app_events import AppEventHandler
+from bot.handlers.asks.form import ASK_CALLBACK_ID
+from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
 from bot.handlers.outage_signs import OutageSigns
@@ -70,6 +72,7 @@ class Router:
     controls: ReplyControls
     backfill: Backfill
     slash_commands: SlashCommandHandler
+    shortcut: ShortcutHandler
     app_events: AppEventHandler
     outage_signs: OutageSigns
 
@@ -94,6 +97,8 @@ class Router:
         app.view(REASON_CALLBACK_ID)(self.on_vote_reason)
         app.command("/starchat")(self.on_slash_command)
         app.view(RULES_CALLBACK_ID)(self.on_rules_form)
+        app.message_shortcut(ASK_CALLBACK_ID)(self.on_shortcut)
+        app.view(ASK_CALLBACK_ID)(self.on_ask_form)
         app.error(self.on_error)
 
     def on_message(self, body: Body, request: BoltRequest) -> None:
@@ -204,6 +209,15 @@ class Router:
     def on_rules_form(self, body: Body, ack: Ack) -> None:
         """Save the form of a channel's rules, or keep it open with what is wrong."""
         ack(**self.slash_commands.settings.submit_form(body))
+
+    def on_shortcut(self, body: Body, ack: Ack) -> None:
+        """Open the form of a question about a message."""
+        self.shortcut.open_form(body)
+        ack()
+
+    def on_ask_form(self, body: Body, ack: Ack) -> None:
+        """Accept a question about a message, or keep its form open with what is wrong."""
+        ack(**self.shortcut.submit_form(body))
 
     def on_error(self, error: Exception, body: Body) -> BoltResponse | None:
         """Acknowledge a request without a listener; leave a failed one unacknowledged."""

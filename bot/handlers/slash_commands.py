@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from bot import texts
+from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.commands import CommandQuota
 from bot.handlers.rules.settings_handler import SettingsCommand, SettingsHandler
-from bot.messages.admission import Policy, read_words, refuse_guest
+from bot.messages.admission import read_words
 from bot.messages.message import BotIdentity
 from bot.rules.texts import Words
-from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta
@@ -30,8 +30,7 @@ class SlashCommandHandler:
     """Runs slash commands. Methods raise `redis.exceptions.RedisError`."""
 
     identity: BotIdentity
-    policy: Policy
-    users: UserDirectory
+    asker_check: AskerCheck
     queue: JobQueue
     purge: Purge
     quota: CommandQuota
@@ -45,7 +44,7 @@ class SlashCommandHandler:
         """
         if not command.user.isalnum() or not self.quota.take_command(command.user):
             return Words(texts.TOO_MANY_COMMANDS)
-        refusal = self._refuse_outsider(command)
+        refusal = self.asker_check.refuse_outsider(command.user, command.team)
         if refusal is not None:
             return Words(refusal)
         if not command.channel.isalnum():
@@ -73,13 +72,3 @@ class SlashCommandHandler:
         """Describe queue and workers."""
         workers, pending = self.queue.live_workers(), self.queue.queue_depth()
         return texts.status_text(pending, workers, queue_eta.estimate_wait(pending, workers))
-
-    def _refuse_outsider(self, command: SlashCommand) -> str | None:
-        """Return the refusal of a user who may not ask questions; `None` for the others."""
-        if command.team != self.identity.team and not self.policy.allow_external:
-            return texts.MEMBERS_ONLY
-        if self.policy.allow_guests:
-            return None
-        user = self.users.lookup_author(self.identity.team, command.user)
-        verdict = refuse_guest(is_guest=user.is_guest, is_resolved=user.is_resolved)
-        return None if verdict is None else texts.COMMAND_REPLIES[verdict]

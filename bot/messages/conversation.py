@@ -11,6 +11,9 @@ from contract.attached_files import MAX_FILES_PER_THREAD, FileReference
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 
 CODE_FENCE: Final = "```"
+MAX_POINTER_CHARACTERS: Final = 200
+"""Longest excerpt of the message that a question is about; the thread has all of it."""
+MAX_POINTER_SOURCE: Final = 2_000
 
 
 def users_to_resolve(
@@ -41,8 +44,15 @@ def build_conversation(
     display_names = {identity.user_id: identity.name, **names}
     before = sorted((m for m in messages if m.ts <= until), key=lambda m: m.ts)
     has_several_authors = len({m.author for m in before if m.kind is not AuthorKind.REPLY}) > 1
+    pointers = {m.ts: _point_to_message(m, before, display_names) for m in before if m.about}
     spoken = [
-        build_turn(m, identity, display_names, with_name=has_several_authors)
+        build_turn(
+            m,
+            identity,
+            display_names,
+            with_name=has_several_authors,
+            pointer=pointers.get(m.ts, ""),
+        )
         for m in before
         if m.ts == until or not (m.kind is AuthorKind.REPLY or is_command(m, identity))
     ]
@@ -98,13 +108,36 @@ def _find_mentions(message: Message, identity: BotIdentity) -> set[str]:
     return {user for user in mrkdwn.find_mentions(message.all_text) if user != identity.user_id}
 
 
+def _point_to_message(
+    question: Message, before: Iterable[Message], names: Mapping[str, str]
+) -> str:
+    """Return words that tell which of several messages a question is about."""
+    earlier = [m for m in before if m.ts < question.ts]
+    found = next((m for m in earlier if m.ts == question.about), None)
+    if found is None or len(earlier) == 1:
+        return ""
+    text = mrkdwn.to_plain_text(found.all_text[:MAX_POINTER_SOURCE], names)
+    excerpt = " ".join(text.split())[:MAX_POINTER_CHARACTERS]
+    return f'(about the message "{excerpt}")\n' if excerpt else ""
+
+
 def build_turn(
-    message: Message, identity: BotIdentity, names: Mapping[str, str], *, with_name: bool
+    message: Message,
+    identity: BotIdentity,
+    names: Mapping[str, str],
+    *,
+    with_name: bool,
+    pointer: str = "",
 ) -> Turn:
-    """Return the turn of one message; `with_name` is whether it names its author."""
+    """
+    Return the turn of one message; `with_name` is whether it names its author.
+
+    `pointer` tells which message it is about.
+    """
     text = mrkdwn.to_plain_text(
         mrkdwn.strip_leading_mention(message.all_text, identity.user_id), names
     ).rstrip()
+    text = f"{pointer}{text}"
     for file in message.files:
         text = f"{text}\n(attached file: {file})".lstrip("\n")
     name = message.name

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from bot.messages import mrkdwn
+from bot.messages.asks.asked_message import AskedMessage
 from bot.messages.content.json_fields import Json, get_mapping, get_text, list_mappings
 from bot.messages.events import (
     AppHomeOpened,
@@ -100,6 +101,29 @@ def _parse_message(event: Json, body: Json, identity: BotIdentity) -> Event:
 
 
 def _parse_new_message(event: Json, body: Json, team: str, identity: BotIdentity) -> MessagePosted:
+    post = _parse_own_content(event, body, team, identity)
+    asked = AskedMessage.from_slack(event) if post.is_own else None
+    return post if asked is None else _as_question_of(asked, post, identity)
+
+
+def _as_question_of(
+    asked: AskedMessage, post: MessagePosted, identity: BotIdentity
+) -> MessagePosted:
+    """Return a message that the bot posted for a person as that person's question."""
+    return post.model_copy(
+        update={
+            "author": asked.user,
+            "author_team": asked.user_team,
+            "can_ask": True,
+            "is_own": False,
+            "mentions": frozenset({identity.user_id}),
+            "bot_ids": frozenset(),
+            "is_external": asked.user_team != identity.team,
+        }
+    )
+
+
+def _parse_own_content(event: Json, body: Json, team: str, identity: BotIdentity) -> MessagePosted:
     user_team = next((t for t in map(event.get, ("user_team", "source_team", "team")) if t), None)
     is_own = identity.is_author_of(event)
     # Slack sends `app_mention` again when the message is edited: an edit is no new question.

@@ -7,10 +7,11 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.messages.asks.asked_message import AskedMessage
 from bot.messages.content.json_fields import Json, get_mapping, get_text, list_mappings
 from bot.messages.content.reader import read_content
 from bot.messages.content.rich_text import to_markdown
-from bot.messages.mrkdwn import replace_surrogates
+from bot.messages.mrkdwn import escape_text, replace_surrogates
 from contract.attached_files import FileReference
 from contract.authorship import AppAuthor
 from contract.job import SLACK_ID_PATTERN
@@ -60,7 +61,8 @@ class Message(BaseModel):
     `text` is Slack's mrkdwn for people and bots, and Markdown for the bot's own replies.
     `attachments` holds the words below it: forwarded messages and previews. `references` are its
     files that a worker may read, `files` the names of others. `part` and
-    `question_ts` are set for replies only, `name` for bots. `can_be_person` is set if an app posted
+    `question_ts` are set for replies only, `name` for bots. `about` is the `ts` of the message that
+    a question of a message shortcut is about. `can_be_person` is set if an app posted
     for a user who may be a person: only the user's profile tells.
     """
 
@@ -77,6 +79,7 @@ class Message(BaseModel):
     part: int = 1
     question_ts: str | None = None
     can_be_person: bool = False
+    about: str = ""
 
     @classmethod
     def from_slack(cls, raw: Json, identity: BotIdentity) -> Self | None:
@@ -84,10 +87,20 @@ class Message(BaseModel):
         if not isinstance(raw.get("ts"), str) or read_subtype(raw) not in TEXT_SUBTYPES:
             return None
         if identity.is_author_of(raw):
-            return cls._parse_reply(raw, identity)
+            return cls._parse_asked(raw) or cls._parse_reply(raw, identity)
         if raw.get("bot_id") or raw.get("subtype") == "bot_message":
             return cls._parse_bot_message(raw)
         return cls._parse_person_message(raw)
+
+    @classmethod
+    def _parse_asked(cls, raw: Json) -> Self | None:
+        asked = AskedMessage.from_slack(raw)
+        if asked is None:
+            return None
+        text = escape_text(replace_surrogates(asked.question))
+        return cls(
+            ts=raw["ts"], kind=AuthorKind.PERSON, author=asked.user, text=text, about=asked.about
+        )
 
     @classmethod
     def _parse_reply(cls, raw: Json, identity: BotIdentity) -> Self | None:

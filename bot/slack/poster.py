@@ -78,6 +78,24 @@ class Poster:
             answer = self._repeat_call(call_slack) if retry else call_slack()
         return str(answer["ts"])
 
+    def post_blocks(self, thread: Thread, text: str, blocks: Sequence[Mapping[str, Any]]) -> str:
+        """Post blocks alone into a thread, once; `text` is for notifications. Return the `ts`."""
+        with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
+            answer = self._client.chat_postMessage(
+                channel=thread.channel,
+                thread_ts=thread.ts,
+                text=text,
+                blocks=[dict(block) for block in blocks],
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        return str(answer["ts"])
+
+    def find_permalink(self, channel: str, ts: str) -> str:
+        """Return the address of a message."""
+        with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
+            return str(self._client.chat_getPermalink(channel=channel, message_ts=ts)["permalink"])
+
     def post_in_channel(self, channel: str, text: str) -> None:
         """Post a message that belongs to no thread."""
         self._call_with_retry(

@@ -5,6 +5,7 @@ A question is acknowledged as soon as it is in the inbox. Any bot then leases it
 reads its thread and fills the job in. If that bot dies, the lease runs out and another one reads.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -132,7 +133,11 @@ class Inbox:
         return FillOutcome(decode_reply(outcome))
 
     def check_limits(self, received: Received) -> Receipt:
-        """Return the receipt that an undecided message gets once it turns out to be a question."""
+        """
+        Return the receipt that an undecided message gets once it turns out to be a question.
+
+        A question that is not accepted yet counts as the last one.
+        """
         job, limits = received_job_id(received), self._queue.limits
         beyond_budget = self._find_exceeded_budget(received)
         if beyond_budget is not None:
@@ -144,12 +149,14 @@ class Inbox:
             pipe.zrank(keys.PENDING_JOBS, job)
             pipe.zmscore(keys.PENDING_JOBS, [job, *own])
             pending, rank, (accepted_at, *times) = pipe.execute()
-        own_before = sum(time is not None and time < (accepted_at or 0) for time in times)
-        if (rank or 0) >= limits.max_pending:
+        rank = pending if rank is None else rank
+        before = math.inf if accepted_at is None else accepted_at
+        own_before = sum(time is not None and time < before for time in times)
+        if rank >= limits.max_pending:
             return Receipt(job, EnqueueOutcome.QUEUE_FULL, rank, pending)
         if own_before >= limits.max_per_user:
             return Receipt(job, EnqueueOutcome.USER_QUOTA_EXCEEDED, own_before, pending)
-        return Receipt(job, EnqueueOutcome.ACCEPTED, rank or 0, pending)
+        return Receipt(job, EnqueueOutcome.ACCEPTED, rank, pending)
 
     def _find_exceeded_budget(self, received: Received) -> Receipt | None:
         """Return the refusal of a question if what was used today exceeds a budget."""

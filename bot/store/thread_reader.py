@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from slack_sdk import WebClient
 
+from bot.messages.asks.asked_message import AskedMessage
 from bot.messages.message import AuthorKind, BotIdentity, Message, read_metadata
 from contract.job import Thread
 
@@ -106,6 +107,18 @@ class ThreadReader:
             include_all_metadata=True,
         )
         return next((m for m in _as_list(answer.get("messages")) if m.get("ts") == ts), {})
+
+    def find_asked(self, thread: Thread, request: str) -> dict[str, Any] | None:
+        """Return the message that the bot posted for a person by a request, from Slack."""
+        for raw in self._fetch_pages(thread):
+            if self.is_asked(raw, request):
+                return raw
+        return None
+
+    def is_asked(self, raw: dict[str, Any], request: str | None = None) -> bool:
+        """Return whether the bot posted a message for a person, by this request if one is given."""
+        asked = AskedMessage.from_slack(raw) if self._identity.is_author_of(raw) else None
+        return asked is not None and request in {None, asked.request}
 
     def read_own_message(self, thread: Thread, question_ts: str, ts: str) -> dict[str, Any]:
         """Return the bot's message at `ts` that answers a question, from Slack, or nothing."""

@@ -1,7 +1,8 @@
 """
 Collector: builds the history of a run from the workspace's journal and the processes' logs.
 
-A question is a user's message with a token such as `q17-ab12`. The metadata of the app's messages
+A question is a user's message with a token such as `q17-ab12`, or the app's message for a user who
+asked by a form. The metadata of the app's messages
 gives their state. Without metadata, a message with a token is a reply, one with the word "error"
 is an error, and any other is a placeholder.
 """
@@ -99,7 +100,8 @@ class _HistoryBuilder:
         """Add the post, edit or deletion of a message."""
         body = change["message"]
         place = Place(self._team, change["channel"], body.get("thread_ts") or body["ts"])
-        add_message = self._add_own_message if body.get("user") == STARCHAT else self._add_question
+        is_own = body.get("user") == STARCHAT and not _is_asked(body)
+        add_message = self._add_own_message if is_own else self._add_question
         add_message(change["type"], change["at"], place, body)
 
     def _add_own_message(self, kind: str, at: float, place: Place, body: Json) -> None:
@@ -115,12 +117,18 @@ class _HistoryBuilder:
     def _add_question(self, kind: str, at: float, place: Place, body: Json) -> None:
         ts = body["ts"]
         found, known = TOKEN_PATTERN.search(str(body.get("text", ""))), self.mentions.get(ts)
-        if kind == "message" and found is not None and "bot_id" not in body:
+        if kind == "message" and found is not None and ("bot_id" not in body or _is_asked(body)):
             self.mentions[ts] = Mention(ts, place, found.group(), at)
         elif kind == "message_deleted" and known is not None:
             self.mentions[ts] = replace(known, deleted_at=at)
         elif kind == "message_changed" and known is not None and "edited" in body:
             self.mentions[ts] = replace(known, edited_at=known.edited_at or at)
+
+
+def _is_asked(body: Json) -> bool:
+    """Return whether the app posted a message as a question of a person."""
+    blocks = body.get("blocks") or ()
+    return any(str(block.get("block_id", "")).startswith("asked ") for block in blocks)
 
 
 def _read_version(at: float, body: Json) -> Version:

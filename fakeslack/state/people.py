@@ -128,9 +128,16 @@ DEFAULT_EVENTS = (
 )
 
 
+DEFAULT_SHORTCUTS = {"ask_about_message": "Ask StarChat about this"}
+
+
 @dataclass(slots=True)
 class AppInstallation:
-    """The installed app: its tokens, scopes, event subscriptions and slash commands."""
+    """
+    The installed app: its tokens, scopes, event subscriptions and slash commands.
+
+    `shortcuts` are its message shortcuts: the `callback_id` and the name of each.
+    """
 
     bot: Person = STARCHAT
     bot_token: str = "xoxb-fakeslack"  # noqa: S105 - a fixed token; the simulator has no secrets
@@ -139,6 +146,7 @@ class AppInstallation:
     scopes: set[str] = field(default_factory=lambda: set(DEFAULT_SCOPES))
     events: set[str] = field(default_factory=lambda: set(DEFAULT_EVENTS))
     commands: set[str] = field(default_factory=lambda: {"/starchat"})
+    shortcuts: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_SHORTCUTS))
     is_revoked: bool = False
 
     def require_scope(self, scope: str) -> None:

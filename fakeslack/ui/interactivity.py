@@ -90,7 +90,12 @@ class Interactivity:
         body = await read_json(request)
         viewer = Viewer(self._workspace, str(body.get("user", "")))
         message = self._get_visible_message(viewer, body)
+        if message.only_for is not None:
+            # Slack offers no shortcuts on ephemeral messages.
+            raise SlackError("message_not_found")
         name = str(body.get("callback_id", ""))
+        if name not in self._workspace.app.shortcuts:
+            raise SlackError("unknown_shortcut")
         payload = self._payloads.build_message_action(viewer.person.id, message, name)
         await self._deliver_to_app(Envelope("interactive", payload))
         return web.json_response({"ok": True})

@@ -65,7 +65,7 @@ class PageRoutes:
 
     async def _get_state(self, request: web.Request) -> web.Response:
         viewer = Viewer(self._workspace, request.query.get("user", ""))
-        bot = self._workspace.app.bot
+        bot, shortcuts = self._workspace.app.bot, self._workspace.app.shortcuts
         channels = [
             viewer.describe_channel(channel, self._count_unread(viewer, channel))
             for channel in self._workspace.channels.values()
@@ -75,6 +75,7 @@ class PageRoutes:
             "id": bot.app_id,
             "bot_user": bot.id,
             "name": bot.name,
+            "shortcuts": [{"callback_id": name, "name": shortcuts[name]} for name in shortcuts],
             "connected": self._sender.transport.has_connection,
         }
         team = {"id": self._workspace.id, "name": self._workspace.name}

@@ -64,6 +64,8 @@ READ_KEYS = {
     keys.notice_schedule(TEAM): "zset",
     keys.inbox(TEAM): "zset",
     keys.stop_schedule(TEAM): "zset",
+    keys.pending_ask(TEAM, "V1"): "hash",
+    keys.ask_schedule(TEAM): "zset",
     keys.deletion_schedule(TEAM): "zset",
     keys.session_schedule(TEAM): "zset",
     keys.PENDING_JOBS: "zset",

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from bot.handlers.asks.form import ASK_CALLBACK_ID
+from fakeslack.state.people import AppInstallation
 from scripts import generated_docs
 
 REPOSITORY: Final = Path(__file__).parents[2]
@@ -79,6 +81,17 @@ def test_manifest_needs_no_public_url() -> None:
     assert "request_url" not in str(MANIFEST)
     assert settings["interactivity"] == {"is_enabled": True}
     assert settings["token_rotation_enabled"] is False
+
+
+def test_shortcut_is_the_one_that_the_bot_knows() -> None:
+    """Its id leads to a listener, and its texts are within Slack's limits."""
+    (shortcut,) = MANIFEST["features"]["shortcuts"]
+
+    assert shortcut["callback_id"] == ASK_CALLBACK_ID
+    assert shortcut["callback_id"] in AppInstallation().shortcuts
+    assert shortcut["type"] == "message"
+    assert len(shortcut["name"]) <= 24
+    assert len(shortcut["description"]) <= 150
 
 
 def test_slash_command_hint_lists_known_commands() -> None:

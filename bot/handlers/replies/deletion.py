@@ -1,6 +1,8 @@
 """
 Deletion of replies: the asker's *Delete* removes all messages and files of a reply.
 
+A question that the bot posted for the asker is deleted with it.
+
 The request is in Redis before its acknowledgement, so any bot completes what another one began.
 """
 
@@ -90,6 +92,10 @@ class ReplyDeletion:
             for raw in self.thread_cache.find_whole_reply(thread, ts, files):
                 self._delete_message(thread, raw)
                 self.notices.failpoints.hit(Failpoint.AFTER_PART_DELETED)
+            # Its person cannot delete a question that the bot posted.
+            question = self.thread_cache.read_message(thread.channel, thread.ts, ts)
+            if self.thread_cache.is_asked(question):
+                self.poster.delete_message(thread.channel, ts)
         except CALL_ERRORS as error:
             log.warning("reply not deleted", channel=thread.channel, why=error_name(error))
             delay = retry_delay(error)

@@ -49,7 +49,7 @@ class StopFollowUp:
     poster: Poster
     thread_cache: ThreadCache
     background: BackgroundTasks
-    sweeps: tuple[Callable[[], None], ...]
+    sweeps: list[Callable[[], None]]
     """Further work of the sweeper thread, which Redis keeps for any bot."""
     failpoints: Failpoints = field(default_factory=Failpoints)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)

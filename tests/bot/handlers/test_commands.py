@@ -10,10 +10,12 @@ from slack_sdk import WebClient
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.messages.admission import Policy
 from bot.messages.message import AuthorKind, Message
+from bot.slack.members import ChannelMembers
 from bot.slack.users import User, UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
@@ -42,16 +44,23 @@ def strict(
     """Return slash commands for members only, with a cached thread in the channel."""
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="a text")
     thread = Thread(team=TEAM, channel=GENERAL, ts=message_ts(1))
-    ThreadCache(redis, web, BOT_IDENTITY).seed_thread(thread, root)
+    cache, rules = ThreadCache(redis, web, BOT_IDENTITY), build_rule_reader(redis, web, tmp_path)
+    cache.seed_thread(thread, root)
     with ThreadPoolExecutor(2) as pool:
         yield SlashCommandHandler(
             BOT_IDENTITY,
-            Policy(allow_guests=False),
-            UserDirectory(redis, web, pool, pool),
+            AskerCheck(
+                BOT_IDENTITY,
+                Policy(allow_guests=False),
+                UserDirectory(redis, web, pool, pool),
+                rules,
+                ChannelMembers(web),
+                cache,
+            ),
             JobQueue(redis),
             Purge(redis),
             CommandQuota(redis, TEAM),
-            build_settings(build_rule_reader(redis, web, tmp_path), web, background),
+            build_settings(rules, web, background),
         )
 
 

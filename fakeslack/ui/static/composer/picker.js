@@ -1,4 +1,4 @@
-/** Emoji picker beside a button: arrows move, Enter chooses, Escape closes. */
+/** Pickers beside a button, of emoji and shortcuts: arrows move, Enter chooses, Escape closes. */
 
 import { el } from "../core/dom.js";
 import { character, PICKED } from "../blocks/emoji.js";
@@ -15,8 +15,8 @@ function put(box, beside) {
   box.style.top = `${above > MARGIN_PX ? above : Math.min(at.bottom + 4, innerHeight - height - MARGIN_PX)}px`;
 }
 
-function move(event, box) {
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];
+function move(event, box, columns) {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
   if (!step) return;
   event.preventDefault();
   const all = [...box.querySelectorAll("button")];
@@ -38,7 +38,24 @@ export function pickEmoji(beside, chosen) {
     { class: "picker", popover: "auto", role: "dialog", "aria-label": "Emoji" },
     buttons,
   );
-  box.addEventListener("keydown", (event) => move(event, box));
+  open(beside, box, COLUMNS, chosen);
+}
+
+/** Opens the menu of the app's message shortcuts; `chosen` receives the callback id. */
+export function pickShortcut(beside, shortcuts, chosen) {
+  const items = shortcuts.map(({ callback_id, name }) =>
+    el("button", { type: "button", role: "menuitem", "data-name": callback_id }, name),
+  );
+  const box = el(
+    "div",
+    { class: "picker shortcuts", popover: "auto", role: "menu", "aria-label": "More actions" },
+    items,
+  );
+  open(beside, box, 1, chosen);
+}
+
+function open(beside, box, columns, chosen) {
+  box.addEventListener("keydown", (event) => move(event, box, columns));
   box.addEventListener("click", (event) => {
     const name = event.target.closest("[data-name]")?.dataset.name;
     if (!name) return;
@@ -55,5 +72,5 @@ export function pickEmoji(beside, chosen) {
   document.body.append(box);
   box.showPopover();
   put(box, beside);
-  buttons[0].focus();
+  box.querySelector("button").focus();
 }

@@ -15,6 +15,7 @@ const SENTENCES = {
   no_reaction: "You already removed this reaction.",
   app_did_not_respond: "The app didn't respond. Try again in a moment.",
   not_processing: "The app has already finished.",
+  unknown_shortcut: "The app no longer has this shortcut.",
   unknown_command: "The app has no such command.",
   duplicate_message_found: "This message was already sent.",
 };
@@ -83,6 +84,7 @@ export const api = {
   remove: (body) => send("delete", body),
   react: (body) => send("react", body),
   click: (body) => send("click", body),
+  shortcut: (body) => send("shortcut", body),
   views: (user) => get("views", { user }),
   home: (body) => send("home", body),
   submitView: (body) => send("submit", body),

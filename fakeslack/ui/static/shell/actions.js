@@ -6,7 +6,7 @@ import { copyFrom } from "../blocks/code.js";
 import { el } from "../core/dom.js";
 import { ask } from "./dialog.js";
 import { messageText } from "../thread/message.js";
-import { pickEmoji } from "../composer/picker.js";
+import { pickEmoji, pickShortcut } from "../composer/picker.js";
 
 /** The message whose row contains a button. */
 function messageOf(page, node) {
@@ -28,6 +28,9 @@ async function react(page, message, name) {
   );
   await api.react({ ...messageFields(page, message), name, remove: mine || undefined });
 }
+
+const runShortcut = (page, message, callback_id) =>
+  api.shortcut({ ...messageFields(page, message), callback_id });
 
 async function remove(page, message) {
   const preview = el("blockquote", {}, messageText(message).slice(0, 300));
@@ -109,6 +112,10 @@ export const ACTIONS = {
   prompt: (page, node) => page.channelPane.composer.fill(node.dataset.prompt),
   react: (page, node, message) =>
     pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
+  shortcuts: (page, node, message) =>
+    pickShortcut(node, page.store.app.shortcuts, (name) =>
+      page.attempt(() => runShortcut(page, message, name)),
+    ),
   "toggle-reaction": (page, node, message) => react(page, message, node.dataset.name),
   edit: (page, node, message) => page.store.edit(message.ts, Boolean(node.closest(".thread"))),
   delete: (page, node, message) => remove(page, message),

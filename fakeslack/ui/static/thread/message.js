@@ -48,6 +48,7 @@ function tools(message, view) {
     tool("react", "smile", "React"),
     view.inThread ? null : tool("thread", "reply", "Reply in thread"),
     own && tool("edit", "edit", "Edit message"),
+    view.names.app?.shortcuts?.length > 0 && tool("shortcuts", "more", "More actions"),
     own && tool("delete", "trash", "Delete message"),
   );
 }

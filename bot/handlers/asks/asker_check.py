@@ -1,0 +1,91 @@
+"""Asker check: whether a person may ask in a channel, before anything is posted for them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bot import texts
+from bot.handlers.asks.form import Refusal
+from bot.handlers.job_builder import Source
+from bot.handlers.rules.rule_reader import RuleReader
+from bot.messages.admission import Policy, refuse_guest
+from bot.messages.asks import texts as ask_texts
+from bot.messages.message import BotIdentity
+from bot.slack.budget import pace_calls
+from bot.slack.client import CALL_ERRORS, error_name
+from bot.slack.members import ChannelMembers
+from bot.slack.users import UserDirectory
+from bot.store.thread_cache import ThreadCache
+from contract.job import Thread
+from contract.language import Language
+from contract.slack_budget import Priority
+
+log = structlog.get_logger()
+
+ABSENT_ERRORS: Final = frozenset({"not_in_channel", "channel_not_found"})
+"""Slack's errors for a channel that the bot is not in."""
+GONE_ERRORS: Final = frozenset({"thread_not_found", "message_not_found"})
+
+
+class AskerUnknownError(Exception):
+    """Slack did not say whether a person may ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskerCheck:
+    """Refuses people. Methods return a sentence, or `None`, and raise `RedisError`."""
+
+    identity: BotIdentity
+    policy: Policy
+    users: UserDirectory
+    rules: RuleReader
+    members: ChannelMembers
+    thread_cache: ThreadCache
+
+    def lookup_language(self, user: str) -> Language:
+        """Return the language of a person."""
+        return self.users.lookup_language(self.identity.team, user)
+
+    def refuse_outsider(self, user: str, user_team: str) -> str | None:
+        """Refuse a guest or a member of another workspace if the settings say so."""
+        if user_team != self.identity.team and not self.policy.allow_external:
+            return texts.MEMBERS_ONLY
+        if self.policy.allow_guests:
+            return None
+        found = self.users.lookup_author(self.identity.team, user)
+        verdict = refuse_guest(is_guest=found.is_guest, is_resolved=found.is_resolved)
+        return None if verdict is None else texts.COMMAND_REPLIES[verdict]
+
+    def refuse_question(
+        self, thread: Thread, about: str, user: str, user_team: str
+    ) -> Refusal | None:
+        """Refuse a question about a message. Raises `AskerUnknownError`."""
+        refusal = self.refuse_outsider(user, user_team)
+        if refusal is not None:
+            return refusal
+        try:
+            _, verdict = self.rules.admit_user(thread.channel, user, Source.LAST_TRY)
+            if verdict is not None:
+                return texts.COMMAND_REPLIES[verdict]
+            return self._refuse_place(thread, about, user)
+        except CALL_ERRORS as error:
+            log.warning("asker not checked", channel=thread.channel, why=error_name(error))
+            raise AskerUnknownError from None
+
+    def _refuse_place(self, thread: Thread, about: str, user: str) -> Refusal | None:
+        """Refuse a thread without that message, and a channel without the bot or the person."""
+        try:
+            with pace_calls(Priority.REPLY, max_wait=0):
+                raw = self.thread_cache.read_message(thread.channel, thread.ts, about)
+        except CALL_ERRORS as error:
+            if error_name(error) in ABSENT_ERRORS:
+                return ask_texts.NOT_IN_CHANNEL
+            if error_name(error) in GONE_ERRORS:
+                return ask_texts.MESSAGE_GONE
+            raise
+        if not raw or raw.get("subtype") == "tombstone":
+            return ask_texts.MESSAGE_GONE
+        if self.members.is_member(thread.channel, user):
+            return None
+        return ask_texts.ASKER_NOT_IN_CHANNEL

@@ -1,0 +1,105 @@
+"""Asks: questions about messages by the shortcut, submitted twice, while bots die at each step."""
+
+import contextlib
+from functools import partial
+from typing import Final
+
+from bot.failpoints import Failpoint
+from chaos.checker.collector import make_token
+from chaos.checker.expectations import Bounds
+from chaos.load import Question
+from chaos.run import DoomedProcess, ScenarioRun
+from chaos.scenario import Scenario
+from contract import keys
+from testing import memorizing_model
+from testing.polling import poll_until
+from testing.workspace import Json, RefusedError
+
+ASK_SECONDS: Final = 90.0
+"""Maximum wait for a posted question: another bot takes it over after 20 s."""
+FIRST_NUMBER: Final = 900_000
+"""Number of the first token, beyond those of other questions."""
+
+
+def ask_while_bots_die(run: ScenarioRun) -> None:
+    """Kill a bot after it has recorded a question, and after it has posted one."""
+    for step, point in enumerate((Failpoint.AFTER_ASK_RECORD, Failpoint.AFTER_ASK_POST)):
+        for bot in list(run.cluster.bots):
+            run.cluster.kill_process(bot)
+        count = run.scale_count(6, 3)
+        victim = run.cluster.start_bot(f"{point}:kill:{run.rng.randint(1, count)}")
+        victim.wait_for_event("ready")
+        doomed = DoomedProcess(run, victim)
+        forms = [_open_form(run, FIRST_NUMBER + step * count + i) for i in range(count)]
+        for form in forms * 2:
+            _submit_form(run, form)
+        if not doomed.wait_or_kill():
+            run.failures.append(f"no bot died at {point}")
+        run.cluster.restore_processes()
+        for form in forms:
+            # A person presses again where the form is still open.
+            _submit_form(run, form)
+        run.questions += [_find_question(run, form) for form in forms]
+    run.wait_for_replies()
+    with run.cluster.connect_redis() as redis:
+        schedule = keys.ask_schedule(run.team)
+        poll_until(lambda: not redis.exists(schedule), timeout=ASK_SECONDS)
+
+
+def _open_form(run: ScenarioRun, number: int) -> Json:
+    """Choose the shortcut on a new message; return its address and the form's view."""
+    workspace = run.cluster.workspace
+    channel, user = run.rng.choice(run.cluster.channels), run.cluster.users[0]
+    root = workspace.post_message(run.cluster.users[-1], channel, "a message")
+    before = {view["id"] for view in _list_forms(run, user)}
+    chosen = {"user": user, "channel": channel, "ts": root, "callback_id": "ask_about_message"}
+    workspace.post_json("_page/shortcut", chosen)
+    [view] = poll_until(
+        lambda: [view for view in _list_forms(run, user) if view["id"] not in before],
+        timeout=ASK_SECONDS,
+    )
+    token = make_token(number, run.rng.randint(1, 10**6))
+    return {"channel": channel, "root": root, "user": user, "view": view["id"], "token": token}
+
+
+def _list_forms(run: ScenarioRun, user: str) -> list[Json]:
+    return list(run.cluster.workspace.get_json("_page/views", user=user)["modals"])
+
+
+def _submit_form(run: ScenarioRun, form: Json) -> None:
+    value = {"type": "plain_text_input", "value": f"{memorizing_model.GREET} {form['token']}"}
+    submitted = {
+        "user": form["user"],
+        "view_id": form["view"],
+        "values": {"question": {"value": value}},
+    }
+    # The form may be closed, and a bot may die before it answers.
+    with contextlib.suppress(RefusedError):
+        run.cluster.workspace.post_json("_page/submit", submitted)
+
+
+def _find_question(run: ScenarioRun, form: Json) -> Question:
+    """Return the posted question of a form; fail the run if there are several."""
+    asked = poll_until(partial(_list_asked, run, form), timeout=ASK_SECONDS)
+    if len(asked) > 1:
+        run.failures.append("a question was posted twice")
+    ts = str(asked[0]["ts"])
+    return Question(ts, form["channel"], form["root"], form["user"], form["token"], float(ts))
+
+
+def _list_asked(run: ScenarioRun, form: Json) -> list[Json]:
+    thread = run.cluster.workspace.read_messages(form["channel"], form["root"], form["user"])
+    return [
+        message
+        for message in thread
+        if any(b.get("block_id", "").startswith("asked ") for b in message.get("blocks") or ())
+    ]
+
+
+ASKS: Final = Scenario(
+    "bot-killed-while-asking",
+    "K1",
+    "questions by the message shortcut, submitted twice, while bots die at each step",
+    ask_while_bots_die,
+    Bounds(max_end_seconds=120.0),
+)

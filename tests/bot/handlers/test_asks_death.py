@@ -1,0 +1,50 @@
+"""Message shortcut: bots that die after they have recorded or posted a question."""
+
+import contextlib
+
+from redis import Redis
+
+from contract import keys
+from testing.polling import poll_until
+from testing.queue_inspector import TEAM, pending_job_ids
+from testing.redis_server import RedisServer
+from testing.workspace import GENERAL, LIN, RefusedError, Workspace
+from tests.bot.handlers.ask_steps import (
+    find_asked,
+    open_form,
+    submit_form,
+    wait_for_asked,
+    wait_until_settled,
+)
+from tests.bot.handlers.test_settings_death import start_bot
+
+
+def release_ask(redis: Redis, view: str) -> None:
+    """Let the lease of a dead bot run out."""
+    redis.zadd(keys.ask_schedule(TEAM), {view: 0}, xx=True)
+
+
+def test_question_of_bots_that_died_is_posted_once(
+    server: RedisServer, workspace: Workspace, redis: Redis
+) -> None:
+    """The first bot has recorded it, the second has posted it, the third makes it a job."""
+    root = workspace.post_message(LIN, GENERAL, "a message")
+    with start_bot(server, workspace, "after_ask_record:kill") as victim:
+        form = open_form(workspace, root)
+        with contextlib.suppress(RefusedError):
+            submit_form(workspace, form, "Why?")
+        victim.wait_for_exit()
+    assert find_asked(workspace, GENERAL, root) == []
+    with start_bot(server, workspace, "after_ask_post:kill") as victim:
+        release_ask(redis, form["id"])
+        poll_until(lambda: find_asked(workspace, GENERAL, root), description="the question")
+        victim.wait_for_exit()
+    with start_bot(server, workspace):
+        release_ask(redis, form["id"])
+        # The person saw an error, and presses again.
+        assert submit_form(workspace, form, "Why?")["ok"]
+        _, job = wait_for_asked(workspace, redis, root)
+        wait_until_settled(redis)
+
+    assert pending_job_ids(redis) == [job.id]
+    assert len(find_asked(workspace, GENERAL, root)) == 1
