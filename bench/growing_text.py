@@ -10,13 +10,15 @@ from itertools import pairwise
 from typing import Final
 
 from chaos.scenario import percentile
-from testing.checkpoints import memorizing_checkpoint
-from testing.memorizing_model import ENDLESS
+from demo.services import find_model
 from testing.product import Product
 from testing.worker_harness import END_STATES, reply_metadata
 from testing.workspace import STARCHAT, Workspace
 
-QUESTION: Final = f"@StarChat {ENDLESS}"
+QUESTION: Final = (
+    "@StarChat Explain in detail how a hash table works, with an example in Python of each step."
+)
+"""A question whose reply by the demo's model reaches its limit of tokens."""
 NEW_TOKENS: Final = "256"
 NUM_TALKERS: Final = 8
 SETTINGS: Final = {
@@ -26,6 +28,7 @@ SETTINGS: Final = {
 }
 """The product's own interval of edits; the tests' is shorter."""
 TIMEOUT_SECONDS: Final = 900.0
+LOAD_SECONDS: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class GrowingFigures:
     """
     Figures of one run.
 
-    `gaps` are the seconds between two visible changes of one reply: the text is never older.
+    `gaps` are the seconds between two visible changes of one reply, from its first text on: the
+    text is never older.
     """
 
     replies: int
@@ -65,8 +69,8 @@ def measure_talkers(seconds: float) -> GrowingFigures:
 
 def start_product(count: int) -> Product:
     """Start the product with `count` people and channels, under Slack's rate limits."""
-    product = Product(str(memorizing_checkpoint()), worker=False)
-    product.start_worker(**SETTINGS).wait_for_event("model loaded")
+    product = Product(str(find_model()), worker=False)
+    product.start_worker(**SETTINGS).wait_for_event("model loaded", timeout=LOAD_SECONDS)
     for number in range(count):
         product.workspace.send_control("person", id=_person(number), name=f"talker{number}")
         members = [_person(number), STARCHAT]
@@ -111,12 +115,18 @@ def _collect_figures(
     workspace: Workspace, asked: Sequence[str], calls_before: int, first_change: int
 ) -> GrowingFigures:
     calls = workspace.api_calls(calls_before)
-    shown_at: dict[str, list[float]] = defaultdict(list)
+    shown_at: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     for change in workspace.message_changes(first_change):
-        question = str(reply_metadata(change["message"]).get("question"))
+        metadata = reply_metadata(change["message"])
+        question = str(metadata.get("question"))
         if question in asked:
-            shown_at[question].append(change["at"])
-    gaps = [after - before for times in shown_at.values() for before, after in pairwise(times)]
+            shown_at[question].append((change["at"], metadata.get("state") != "placeholder"))
+    gaps = [
+        after - before
+        for times in shown_at.values()
+        for (before, has_text), (after, _) in pairwise(times)
+        if has_text
+    ]
     edits = [len(times) for times in shown_at.values()]
     return GrowingFigures(
         replies=len(asked),
