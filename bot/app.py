@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 DRAIN_TIMEOUT_SECONDS: Final = 5.0
 """Time at shutdown for requests in progress, and again for background tasks."""
+HOME_TIMEOUT_SECONDS: Final = 1.0
+"""Time at shutdown for Home tabs, which nothing depends on."""
 NAME_LOOKUP_THREADS: Final = 8
 AUTHOR_LOOKUP_THREADS: Final = 4
 
@@ -107,6 +109,7 @@ class Bot:
             access_monitor.stop_thread()
             handlers.inbox.stop_thread(DRAIN_TIMEOUT_SECONDS)
             shared.poster.stop_waiting()
+            handlers.home.stop_publishing(HOME_TIMEOUT_SECONDS)
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
             for pool in (shared.name_pool, shared.author_pool):
                 pool.shutdown(wait=False, cancel_futures=True)

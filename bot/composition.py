@@ -16,6 +16,8 @@ from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler, CommandQuota
 from bot.handlers.edits import EditHandler
+from bot.handlers.home.home_handler import HomeHandler
+from bot.handlers.home.parts import build_home
 from bot.handlers.inbox.dispatcher import InboxDispatcher
 from bot.handlers.inbox.question_reader import QuestionReader
 from bot.handlers.job_builder import JobBuilder
@@ -89,6 +91,7 @@ class Handlers:
     votes: VoteKeeper
     inbox: InboxDispatcher
     monitor: OutageMonitor
+    home: HomeHandler
 
     def start_threads(self) -> None:
         """Start the threads beside the listeners."""
@@ -219,9 +222,7 @@ class Composition:
             stopped=self.shared.stopped,
         )
         shortcut = self._build_shortcut(policy, users, rules, questions, notices)
-        slash_commands = SlashCommandHandler(
-            identity, shortcut.asker_check, queue, purge, quota, self._build_settings(rules)
-        )
+        slash_commands, home = self._build_commands(shortcut.asker_check, queue, purge, quota)
         router = Router(
             identity,
             questions,
@@ -232,9 +233,8 @@ class Composition:
             backfill,
             slash_commands,
             shortcut,
-            AppEventHandler(
-                redis, slash_commands, poster, purge, controls.votes.keeper, background
-            ),
+            AppEventHandler(redis, poster, purge, controls.votes.keeper, background),
+            home,
             OutageSigns(identity, poster, background),
         )
         return Handlers(
@@ -244,7 +244,16 @@ class Composition:
             controls.votes.keeper,
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
+            home,
         )
+
+    def _build_commands(
+        self, check: AskerCheck, queue: JobQueue, purge: Purge, quota: CommandQuota
+    ) -> tuple[SlashCommandHandler, HomeHandler]:
+        commands = SlashCommandHandler(
+            self.identity, check, queue, purge, quota, self._build_settings(check.rules)
+        )
+        return commands, build_home(self.settings, self.redis, commands, self.shared.poster)
 
     def _build_readers(self) -> tuple[UserDirectory, RuleReader]:
         web_client, shared = self.web_client, self.shared

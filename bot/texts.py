@@ -167,7 +167,7 @@ def user_budget_exceeded(day: int) -> str:
     """Tell that a user's budget of a day (from 1970) is used up, and when the next one begins."""
     return (
         "Your share of today's GPU time is used up, or your questions in progress will use the "
-        f"rest. You get a new share {_describe_reset(day)}. Please ask again then."
+        f"rest. You get a new share {describe_reset(day)}. Please ask again then."
     )
 
 
@@ -175,15 +175,15 @@ def channel_budget_exceeded(day: int) -> str:
     """Tell that a channel's budget of a day is used up, and when the next one begins."""
     return (
         "This channel's share of today's GPU time is used up, or the questions in progress here "
-        f"will use the rest. It gets a new share {_describe_reset(day)}. Please ask again then, "
+        f"will use the rest. It gets a new share {describe_reset(day)}. Please ask again then, "
         "or ask me in a direct message."
     )
 
 
-def _describe_reset(day: int) -> str:
-    """Return when a day ends, which Slack shows in each reader's own time."""
+def describe_reset(day: int) -> str:
+    """Return when a day from 1970 ends, which Slack shows in each reader's time and language."""
     end = (day + 1) * SECONDS_PER_DAY
-    return f"<!date^{end}^{{date_short_pretty}} at {{time}}|at 00:00 UTC>"
+    return f"<!date^{end}^{{date_short_pretty}}, {{time}}|00:00 UTC>"
 
 
 def placeholder_text(
@@ -257,24 +257,6 @@ def purge_text(threads: int) -> str:
         f"{deleted} Your messages stay in Slack. I'll read a thread again the next time someone "
         "mentions me in it."
     )
-
-
-def home_view(status_line: str) -> dict[str, Any]:
-    """Return the Home tab."""
-    return {
-        "type": "home",
-        "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
-            section_block(HELP_TEXT),
-            {"type": "divider"},
-            section_block(status_line),
-            *context_blocks(
-                "`/starchat help`, `/starchat status`, `/starchat rules`, "
-                "`/starchat settings` and `/starchat forget` "
-                "work in any channel."
-            ),
-        ],
-    }
 
 
 def section_block(text: str) -> dict[str, Any]:

@@ -225,6 +225,34 @@ def team_usage(team: str) -> str:
     return f"starchat:{team}:usage:team"
 
 
+def user_questions(team: str, user: str) -> str:
+    """
+    Return the sorted set of a user's questions with a reply, by the `ts` of each.
+
+    A member is `channel:thread_ts:ts`.
+    """
+    return f"starchat:{team}:user_questions:{user}"
+
+
+def channel_questions(team: str, channel: str) -> str:
+    """
+    Return the sorted set of a channel's questions with a reply, by the `ts` of each.
+
+    A member is `thread_ts:ts:user`. It finds what to delete from the users' lists.
+    """
+    return f"starchat:{team}:channel_questions:{channel}"
+
+
+def language_choices(team: str) -> str:
+    """Return the languages that users have chosen: a hash of user id to `Language`."""
+    return f"starchat:{team}:language_choices"
+
+
+def home_latch(team: str) -> str:
+    """Return the marker of a workspace in which Slack refused the Home tab in the last hour."""
+    return f"starchat:{team}:home_latch"
+
+
 def channel_jobs(team: str, channel: str) -> str:
     """Return the set of a channel's unfinished jobs, kept if channels have a budget."""
     return f"starchat:{team}:channel_jobs:{channel}"

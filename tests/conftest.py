@@ -45,7 +45,14 @@ Paths of files that take half of the time: the page in Chromium, fresh processes
 INSTALLED_MARKERS = ("redis", "browser", "postgres")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
-    *("bot/handlers/test_outage.py", "bot/messages/", "bot/rules/", "bot/test_texts", "contract/"),
+    *(
+        "bot/handlers/test_outage.py",
+        "bot/home/",
+        "bot/messages/",
+        "bot/rules/",
+        "bot/test_texts",
+        "contract/",
+    ),
     *("demo/test_blocks", "fakeslack/block_kit/", "fakeslack/delivery/", "fakeslack/state/"),
     *("fakeslack/ui/test_visibility", "fakeslack/web_api/", "worker/answering/"),
     *(

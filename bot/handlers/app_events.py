@@ -1,4 +1,4 @@
-"""Events without a message: Home tab opened, bot invited, file deleted, app uninstalled."""
+"""Events without a message: bot invited, file deleted, app uninstalled."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,9 +8,8 @@ from redis import Redis
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
-from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.votes.vote_keeper import VoteKeeper
-from bot.messages.events import AppHomeOpened, AppUninstalled, BotInvited, FileDeleted
+from bot.messages.events import AppUninstalled, BotInvited, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
 from contract import keys
@@ -23,22 +22,13 @@ WELCOME_QUIET_SECONDS: Final = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class AppEventHandler:
-    """
-    Publishes the Home tab, welcomes channels, purges deleted files and uninstalled teams.
-
-    Methods raise `RedisError`.
-    """
+    """Welcomes channels, purges deleted files and uninstalled teams. Methods raise `RedisError`."""
 
     redis: Redis
-    slash_commands: SlashCommandHandler
     poster: Poster
     purge: Purge
     votes: VoteKeeper
     background: BackgroundTasks
-
-    def publish_home(self, opened: AppHomeOpened) -> None:
-        """Publish the Home tab of a user, in the background."""
-        self.background.submit("publish home", self._publish_home, opened.user)
 
     def welcome_channel(self, invited: BotInvited) -> None:
         """Say in a channel what the bot does, at most once, in the background."""
@@ -56,9 +46,6 @@ class AppEventHandler:
     def purge_team(self, uninstalled: AppUninstalled) -> None:
         """Delete all data of a team, in the background."""
         self.background.submit("purge team", self._purge_team, uninstalled.team)
-
-    def _publish_home(self, user: str) -> None:
-        self.poster.publish_home(user, texts.home_view(self.slash_commands.describe_status()))
 
     def _purge_team(self, team: str) -> None:
         log.info("team forgotten", team=team, keys=self.purge.drop_team(team))

@@ -137,6 +137,8 @@ class EditHandler:
 
     def _cancel_job(self, thread: Thread, ts: str) -> CanceledJob:
         canceled = self.queue.cancel_job(job_id(thread.team, thread.channel, ts))
+        # Not before: a worker lists the question of a job that is not withdrawn.
+        self.questions.commands.purge.drop_question(thread, ts)
         if canceled.orphan_ts is not None:
             self.background.submit(
                 "delete", self.poster.delete_message, thread.channel, canceled.orphan_ts

@@ -21,6 +21,7 @@ from bot.handlers.asks.form import ASK_CALLBACK_ID
 from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
+from bot.handlers.home.home_handler import HomeHandler
 from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
@@ -28,6 +29,8 @@ from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.handlers.votes.reason_form import REASON_CALLBACK_ID, parse_reason
+from bot.home.presses import parse_home_press
+from bot.home.view import CLEAR_ACTION_ID, LANGUAGE_ACTION_ID
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     CONTROLS,
@@ -74,6 +77,7 @@ class Router:
     slash_commands: SlashCommandHandler
     shortcut: ShortcutHandler
     app_events: AppEventHandler
+    home: HomeHandler
     outage_signs: OutageSigns
 
     def register_listeners(self, app: App) -> None:
@@ -94,6 +98,8 @@ class Router:
         app.action(STOP_ACTION_ID)(self.on_block_action)
         for control in CONTROLS:
             app.action(control)(self.on_block_action)
+        for control in (LANGUAGE_ACTION_ID, CLEAR_ACTION_ID):
+            app.action(control)(self.on_home_press)
         app.view(REASON_CALLBACK_ID)(self.on_vote_reason)
         app.command("/starchat")(self.on_slash_command)
         app.view(RULES_CALLBACK_ID)(self.on_rules_form)
@@ -155,7 +161,16 @@ class Router:
         """Publish the Home tab."""
         event = self._parse_event(body)
         if isinstance(event, AppHomeOpened):
-            self.app_events.publish_home(event)
+            self.home.publish_home(event.user)
+
+    def on_home_press(self, body: Body, ack: Ack) -> None:
+        """Follow a control of the Home tab."""
+        press = parse_home_press(body)
+        if press is None:
+            log.warning("action not readable")
+        else:
+            self.home.handle_press(press)
+        ack()
 
     def on_member_joined(self, body: Body) -> None:
         """Welcome a channel that the bot was invited to."""

@@ -34,12 +34,17 @@ UNKNOWN_USER: Final = "UNKNOWN"
 
 @dataclass(frozen=True, slots=True)
 class BotIdentity:
-    """The bot in its workspace: its team, its user and bot ids, and its display name."""
+    """
+    The bot in its workspace: its team, its user and bot ids, and its display name.
+
+    `url` is the workspace's address with a slash at its end; empty if it is unknown.
+    """
 
     team: str
     user_id: str
     bot_id: str
     name: str
+    url: str = ""
 
     def is_author_of(self, raw: Json) -> bool:
         """Return whether the bot wrote a message of Slack's."""

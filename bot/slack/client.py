@@ -43,6 +43,7 @@ CALL_ERRORS: Final = (SlackApiError, NoBudgetError, OSError, HTTPException)
 UNRECORDED_METHODS: Final = frozenset({"apps.connections.open"})
 """Methods with the app-level token: they say nothing about the bot token."""
 ERROR_NAME: Final = re.compile("[a-z_]+")
+WORKSPACE_URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]/_-]{1,200}/")
 
 
 class AppRefusedError(SlackApiError):
@@ -144,6 +145,7 @@ def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | 
                 user_id=str(answer["user_id"]),
                 bot_id=str(answer.get("bot_id") or ""),
                 name=str(answer.get("user") or "StarChat"),
+                url=_read_workspace_url(answer.get("url")),
             )
         except CALL_ERRORS as error:
             why = error_name(error)
@@ -153,6 +155,12 @@ def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | 
         tries += 1
         stop.wait(retry_delay(tries))
     return None
+
+
+def _read_workspace_url(value: object) -> str:
+    """Return a workspace's address; empty if it is none that a link can begin with."""
+    is_url = isinstance(value, str) and re.fullmatch(WORKSPACE_URL, value)
+    return str(value) if is_url else ""
 
 
 def retry_delay(tries: int) -> float:

@@ -14,6 +14,7 @@ from bot.slack.budget import pace_calls
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.shared_calls import SharedCalls
 from bot.store.client import NotCachedError
+from bot.store.language_choices import LanguageChoices
 from contract import keys
 from contract.language import Language, choose_language
 from contract.slack_budget import Priority
@@ -28,6 +29,8 @@ MAX_NAMES_PER_MESSAGE: Final = 500
 """Users of one message and its thread whose names are read from the cache; others keep their id."""
 MAX_CALLS_PER_MESSAGE: Final = 30
 """Calls of `users.info` for one message; Slack allows about 100 per minute in all."""
+BACKGROUND_WAIT_SECONDS: Final = 5.0
+"""Wait for the budget of a lookup that can be put off."""
 INVISIBLE_USER_ERRORS: Final = frozenset({"user_not_found", "user_not_visible"})
 """Slack's answer is certain: the user is no member that the bot may see."""
 
@@ -66,6 +69,7 @@ class UserDirectory:
     ) -> None:
         """`author_executor` is separate, so that no message's many mentions delay an author."""
         self._redis = redis
+        self._choices = LanguageChoices(redis)
         self._client = client
         self._name_calls = SharedCalls(name_executor, self._fetch_user)
         self._author_calls = SharedCalls(author_executor, self._fetch_user)
@@ -86,7 +90,7 @@ class UserDirectory:
             raise NotCachedError
         fetched = self._fetch_users(self._name_calls, team, missing[:MAX_CALLS_PER_MESSAGE])
         unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
-        return unresolved | cached | fetched
+        return self._apply_choices(team, unresolved | cached | fetched)
 
     def lookup_cached_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
         """Return the users whose names are cached."""
@@ -110,6 +114,22 @@ class UserDirectory:
         """Return the language of a user; English if Slack does not tell it in time."""
         return self.lookup_users(team, [user])[user].language
 
+    def lookup_in_background(self, team: str, user: str) -> User:
+        """Return a user for something that can wait; a call leaves the budget to questions."""
+        cached = self._read_cache(team, [user])
+        if user not in cached:
+            cached = {user: self._fetch_user(user, Priority.BACKGROUND, BACKGROUND_WAIT_SECONDS)}
+            self._cache_users(team, cached)
+        return self._apply_choices(team, cached)[user]
+
+    def _apply_choices(self, team: str, users: Mapping[str, User]) -> dict[str, User]:
+        """Return users with the languages that they have chosen instead of Slack's."""
+        choices = self._choices.find_choices(team, users)
+        return {
+            user: found.model_copy(update={"language": choices.get(user, found.language)})
+            for user, found in users.items()
+        }
+
     def _read_cache(self, team: str, user_ids: list[str]) -> dict[str, User]:
         if not user_ids:
             return {}
@@ -124,9 +144,11 @@ class UserDirectory:
         self._cache_users(team, fetched)
         return fetched
 
-    def _fetch_user(self, user: str) -> User:
+    def _fetch_user(
+        self, user: str, priority: Priority = Priority.REPLY, max_wait: float = 0
+    ) -> User:
         try:
-            with pace_calls(Priority.REPLY, max_wait=0):
+            with pace_calls(priority, max_wait):
                 answer = self._client.users_info(user=user, include_locale=True)
         except CALL_ERRORS as error:
             log.warning("user not found", user=user, why=type(error).__name__)

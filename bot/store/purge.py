@@ -12,6 +12,7 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.messages.votes.entries import DropRecords
+from bot.store.asked_questions import AskedQuestions
 from bot.store.client import decode_reply
 from bot.store.file_texts import FileTexts
 from bot.store.job_updates import JobUpdates
@@ -49,6 +50,7 @@ class Purge:
         for job in self._job_updates.list_unfinished_jobs(thread):
             self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(*address))
+        AskedQuestions(self._redis, thread.team).drop_thread(thread.channel, thread.ts)
         self._drop_records(thread.team, channel=thread.channel, thread_ts=thread.ts)
 
     def drop_channel(self, team: str, channel: str) -> int:
@@ -65,8 +67,13 @@ class Purge:
             if job.startswith(f"{team}-{channel}-"):
                 self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(team, channel))
+        AskedQuestions(self._redis, team).drop_channel(channel)
         self._drop_records(team, channel=channel)
         return dropped
+
+    def drop_question(self, thread: Thread, ts: str) -> None:
+        """Delete a question from the lists of what was asked."""
+        AskedQuestions(self._redis, thread.team).drop_question(thread.channel, ts)
 
     def drop_file(self, team: str, file_id: str) -> int:
         """Delete the texts of a file in all threads; return their number."""

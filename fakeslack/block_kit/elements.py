@@ -1,5 +1,8 @@
 """Schemas of text objects and of interactive elements."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from fakeslack.block_kit.rules import (
     Rule,
     any_rule,
@@ -95,7 +98,19 @@ ICON_BUTTON = object_rule(
         "confirm": CONFIRM,
     },
 )
-STATIC_SELECT = object_rule(
+
+
+def _check_static_select(value: Any, pointer: str) -> Iterator[str]:
+    yield from STATIC_SELECT_FIELDS(value, pointer)
+    options = value.get("options") if isinstance(value, dict) else None
+    if isinstance(options, list) and value.get("initial_option", next(iter(options), None)) not in [
+        *options,
+        None,
+    ]:
+        yield f"[ERROR] initial_option must match one of the options [json-pointer:{pointer}]"
+
+
+STATIC_SELECT_FIELDS = object_rule(
     {},
     {
         **SELECT_FIELDS,
@@ -104,6 +119,7 @@ STATIC_SELECT = object_rule(
         "initial_option": OPTION,
     },
 )
+STATIC_SELECT: Rule = _check_static_select
 ACTION_ELEMENTS = variant_rule(
     {
         "button": BUTTON,

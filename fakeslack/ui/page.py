@@ -18,6 +18,7 @@ from fakeslack.state.composer import Composer
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.interactivity import Interactivity
+from fakeslack.ui.permalinks import redirect_permalink
 from fakeslack.ui.visibility import Viewer
 from fakeslack.web_api.files import create_file, share_files
 
@@ -46,6 +47,7 @@ class PageRoutes:
         return [
             web.get("/", self._serve_index),
             web.get("/page/{name:.+}", self._serve_file),
+            web.get("/archives/{channel}/{message}", redirect_permalink),
             web.get("/_page/state", self._get_state),
             web.get("/_page/messages", self._list_messages),
             web.get("/_page/events", self._stream_changes),

@@ -1,11 +1,16 @@
-"""Form of a channel's rules on fakeslack's page: a manager closes the channel, a colleague asks."""
+"""Form of a channel's rules, and the Home tab, on fakeslack's page."""
 
 import pytest
 from playwright.sync_api import Locator, expect
+from redis import Redis
 
+from bot.home.texts import CLEAR_BUTTON, LANGUAGE_TITLE, NO_QUESTIONS
 from bot.rules import texts
+from contract import keys
+from contract.language import Language
 from testing.browser import BrowserPage, open_chromium
-from testing.workspace import ADA, LIN, Workspace
+from testing.queue_inspector import TEAM
+from testing.workspace import ADA, GENERAL, LIN, Workspace
 
 pytestmark = pytest.mark.usefixtures("bot", "redis")
 
@@ -16,6 +21,31 @@ def open_form(page: BrowserPage) -> Locator:
     form = page.page.get_by_role("dialog", name="Rules of this channel")
     expect(form.get_by_role("button", name="Save")).to_be_visible()
     return form
+
+
+def test_home_tab_shows_the_week_and_keeps_a_language(workspace: Workspace, redis: Redis) -> None:
+    """A question's link leads to its thread. The chosen language is there at once."""
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+    redis.zadd(keys.user_questions(TEAM, ADA), {f"{GENERAL}:{ts}:{ts}": float(ts)})
+    with open_chromium() as browser:
+        ada = BrowserPage(browser, workspace, ADA).open_channel()
+        ada.find_sidebar_entry("StarChat").click()
+        ada.page.get_by_role("tab", name="Home").click()
+        home = ada.page.get_by_role("tabpanel", name="Home")
+        expect(home.get_by_text("Your last seven days:")).to_be_visible()
+        link = home.get_by_role("link", name="today")
+        with ada.context.expect_page() as opened:
+            link.click()
+        expect(opened.value.locator("#thread")).to_contain_text("what is a mutex?")
+        select = home.get_by_role("combobox")
+        expect(select).to_have_value("slack")
+        select.select_option("简体中文")
+        expect(select).to_have_value("zh_CN")
+        expect(home.get_by_text(LANGUAGE_TITLE.translate(Language.CHINESE)[-9:])).to_be_visible()
+        select.select_option("slack")
+        home.get_by_role("button", name=str(CLEAR_BUTTON)).click()
+        expect(home.get_by_text(str(NO_QUESTIONS))).to_be_visible()
+        assert ada.console_errors == []
 
 
 def test_manager_sets_who_may_ask(workspace: Workspace) -> None:

@@ -150,22 +150,26 @@ class JobState(Fence):
         """
         Charge this execution for its generation, once, and save the answer in `fields`.
 
-        Without fields, it is only charged. Raises what `write_fields` raises; an edited question's
+        Its question then is among those of its user, without its text. Without fields, the
+        execution is only charged. Raises what `write_fields` raises; an edited question's
         generation is charged too.
         """
         thread = job.thread
-        prefixes = (
+        shared_keys = (
             keys.user_usage(thread.team, job.user),
             keys.channel_usage(thread.team, thread.channel),
             keys.team_usage(thread.team),
+            keys.user_questions(thread.team, job.user),
+            keys.channel_questions(thread.team, thread.channel),
         )
         save = self._redis.register_script(scripts.SAVE_ANSWER)
         amounts = (usage.gpu_ms, name_wait_field(usage.wait_ms))
+        members = (f"{thread.channel}:{thread.ts}:{job.ts}", f"{thread.ts}:{job.ts}:{job.user}")
         parts = (part for pair in fields.items() for part in pair)
         result = int(
             await save(
-                keys=[*self._lease_keys, self._key, *prefixes],
-                args=[*self._token, revision, *amounts, *parts],
+                keys=[*self._lease_keys, self._key, *shared_keys],
+                args=[*self._token, revision, *amounts, job.ts, *members, *parts],
             )
         )
         if not result:

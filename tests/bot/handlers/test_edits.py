@@ -6,9 +6,11 @@ import pytest
 from redis import Redis
 
 from bot import texts
+from contract import keys
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import (
+    TEAM,
     job_turns,
     pending_job_ids,
     runnable_job_ids,
@@ -83,6 +85,17 @@ def test_deleted_message_leaves_waiting_jobs(workspace: Workspace, redis: Redis)
     poll_until(lambda: len(job_turns(redis, GENERAL, ts)) == 1, description="the smaller job")
 
     assert [text for _, text in job_turns(redis, GENERAL, ts)] == ["why?"]
+
+
+def test_deleted_question_leaves_its_persons_list(workspace: Workspace, redis: Redis) -> None:
+    """The Home tab links to no message that is gone."""
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutex?")
+    listed = keys.user_questions(TEAM, ADA), keys.channel_questions(TEAM, GENERAL)
+    redis.zadd(listed[0], {f"{GENERAL}:{ts}:{ts}": float(ts)})
+    redis.zadd(listed[1], {f"{ts}:{ts}:{ADA}": float(ts)})
+    workspace.delete_message(ADA, GENERAL, ts)
+
+    poll_until(lambda: not redis.exists(*listed), description="the empty lists")
 
 
 def test_unfurl_is_no_edit(workspace: Workspace, redis: Redis) -> None:

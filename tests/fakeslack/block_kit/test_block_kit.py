@@ -53,6 +53,11 @@ VALID_BLOCKS: list[Json] = [
     {"type": "header", "text": {**PLAIN, "emoji": False}},
     {"type": "section", "text": MRKDWN, "accessory": BUTTON},
     {"type": "section", "fields": [PLAIN, MRKDWN]},
+    {
+        "type": "section",
+        "text": MRKDWN,
+        "accessory": {"type": "static_select", "options": [OPTION], "initial_option": OPTION},
+    },
     {"type": "context", "elements": [MRKDWN, IMAGE_BLOCK, PLAIN]},
     {"type": "actions", "elements": [BUTTON, {"type": "overflow", "options": [OPTION]}]},
     {"type": "context_actions", "elements": [FEEDBACK, TRASH]},
@@ -86,6 +91,18 @@ VALID_BLOCKS: list[Json] = [
 ]
 TOO_LONG_BLOCKS = "a" * 3_001
 INVALID_BLOCKS: list[tuple[Json, str]] = [
+    (
+        {
+            "type": "section",
+            "text": MRKDWN,
+            "accessory": {
+                "type": "static_select",
+                "options": [OPTION],
+                "initial_option": {**OPTION, "value": "w"},
+            },
+        },
+        "initial_option must match one of the options [json-pointer:/blocks/0/accessory]",
+    ),
     ({"type": "poem"}, "unsupported block: poem [json-pointer:/blocks/0]"),
     ({}, "unsupported block: None [json-pointer:/blocks/0]"),
     ({"type": []}, "unsupported block: [] [json-pointer:/blocks/0]"),

@@ -284,3 +284,14 @@ def test_a_message_may_have_files_alone(workspace: Workspace) -> None:
             workspace.post_message(ADA, GENERAL, "", files=files)
     with pytest.raises(RefusedError, match="thread_not_found"):
         workspace.post_message(ADA, GENERAL, "", "1.000000", files=[file])
+
+
+def test_permalink_leads_to_its_thread(workspace: Workspace) -> None:
+    """As in Slack's client; a malformed one leads nowhere."""
+    link = f"{workspace.url}/archives/{GENERAL}/p1796016999000100"
+    with urllib.request.urlopen(link) as answer:  # noqa: S310
+        assert answer.url == f"{workspace.url}/#//{GENERAL}/1796016999.000100"
+    with urllib.request.urlopen(f"{link}?thread_ts=1796016832.829667&cid={GENERAL}") as answer:  # noqa: S310
+        assert answer.url.endswith("/1796016832.829667")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{workspace.url}/archives/{GENERAL}/today")  # noqa: S310

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.store.asked_questions import AskedQuestions
 from bot.store.budgets import DailyBudgets
 from bot.store.job_queue import EnqueueOutcome, QueueLimits
 from bot.store.usage_sums import UsageSums
@@ -120,6 +121,27 @@ async def test_each_new_version_is_charged_and_previous_is_free(asked: ReworkHar
     assert both.replies == 2
     assert both.gpu_ms == 2 * first.gpu_ms
     assert read_usage(asked) == both
+
+
+async def test_answered_question_is_listed_without_its_text(asked: ReworkHarness) -> None:
+    """For its user, and for deletions in its channel; not if it was deleted in between."""
+    job, redis = asked.reply.job, asked.reply.harness.redis
+    questions = AskedQuestions(redis, job.thread.team)
+    await asked.reply.take_job()
+    await asked.reply.client.hset(asked.reply.job_key, keys.WITHDRAWN, "1")
+    await asked.reply.state.save_answer(job, {keys.ANSWER: "x"}, GenerationUsage(700, 10))
+    assert questions.list_recent(job.user, 9) == []
+
+    await asked.reply.client.delete(asked.reply.job_key)
+    await asked.ask()
+    assert questions.list_recent(job.user, 9) == [(job.thread, job.ts)]
+    for key in (
+        keys.user_questions(job.thread.team, job.user),
+        keys.channel_questions(job.thread.team, job.thread.channel),
+    ):
+        assert 0 < int(redis.ttl(key)) <= 7 * 86_400
+        [member] = redis.zrange(key, 0, -1)
+        assert set(str(member)) <= set("b':.CGENRALUD0123456789")
 
 
 async def test_failed_and_stopped_attempts_without_tokens_cost_nothing(

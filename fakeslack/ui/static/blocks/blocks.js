@@ -53,14 +53,21 @@ function button(element, block, names) {
 }
 
 function choice(element, block, names) {
+  const chosen = element.initial_option?.value;
   const options = (element.options ?? []).map((option) =>
-    el("option", { value: option.value }, option.text?.text ?? option.value),
+    el(
+      "option",
+      { value: option.value, selected: option.value === chosen },
+      option.text?.text ?? option.value,
+    ),
   );
-  const hint = el(
-    "option",
-    { value: "", selected: true, disabled: true },
-    element.placeholder?.text ?? "Choose…",
-  );
+  const hint =
+    chosen === undefined &&
+    el(
+      "option",
+      { value: "", selected: true, disabled: true },
+      element.placeholder?.text ?? "Choose…",
+    );
   const attributes = {
     ...clickAttributes(element, block),
     "data-action": "choose",

@@ -3,6 +3,7 @@
 import { codeBlock } from "./code.js";
 import { el } from "../core/dom.js";
 import { character } from "./emoji.js";
+import { formatDate } from "../core/time.js";
 
 const STYLE_TAGS = { bold: "strong", italic: "em", strike: "s", underline: "u", highlight: "mark" };
 const SAFE_SCHEMES = new Set(["http:", "https:", "mailto:"]);
@@ -45,6 +46,12 @@ function emoji(node) {
   );
 }
 
+/** A date in the reader's own time, or its fallback. */
+function date(node) {
+  const shown = formatDate(node.seconds, node.format) ?? node.label ?? "";
+  return node.url ? link(node.url, shown) : el("span", { title: node.label }, shown);
+}
+
 const DRAW = {
   text: (node) => node.text,
   code: (node) => el("code", { class: "inline" }, node.text),
@@ -58,6 +65,7 @@ const DRAW = {
   user: (node, names) => mention(node.id, names, node.label),
   group: (node) => el("span", { class: "mention" }, `@${node.label ?? node.id}`),
   channel: (node, names) => channel(node.id, names, node.label),
+  date,
   broadcast: (node) => el("span", { class: "mention self" }, `@${node.range}`),
   emoji,
   colour: (node) => el("code", { class: "inline" }, node.value),

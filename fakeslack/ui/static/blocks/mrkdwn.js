@@ -35,6 +35,13 @@ const unlinked = (text) =>
     (_, url, label) => label ?? url,
   );
 
+/** Parses `!date^seconds^format^link`; without a time or a format it is its fallback. */
+function date(target, label) {
+  const [, seconds, format, url] = target.split("^");
+  if (!/^\d{1,12}$/.test(seconds) || !format) return { type: "text", text: label ?? "" };
+  return { type: "date", seconds, format, url: url ? unescape(url) : null, label };
+}
+
 function reference(body) {
   const [target, ...rest] = body.split("|");
   const label = rest.length ? unescape(rest.join("|")) : null;
@@ -43,7 +50,7 @@ function reference(body) {
   if (/^!(channel|here|everyone)$/.test(target))
     return { type: "broadcast", range: target.slice(1) };
   if (/^!subteam\^/.test(target)) return { type: "group", id: target.slice(9), label };
-  if (/^!date\^/.test(target)) return { type: "text", text: label ?? "" };
+  if (/^!date\^/.test(target)) return date(target, label);
   if (/^(https?:|mailto:)/i.test(target)) return { type: "link", url: unescape(target), label };
   return null;
 }

@@ -31,6 +31,23 @@ export function dayName(ts, now = new Date()) {
   return (days > 300 ? YEAR : DAY).format(moment(ts));
 }
 
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+/** A day as Slack's `{date_short_pretty}` says it. */
+function prettyDay(ts, now) {
+  const days = [-1, 0, 1].map((days) => new Date(now.getTime() + days * DAY_SECONDS * 1000));
+  const found = days.findIndex((day) => day.toDateString() === moment(ts).toDateString());
+  return ["yesterday", "today", "tomorrow"][found] ?? SHORT_DAY.format(moment(ts));
+}
+
+/** Fills in Slack's format of a date; null if it has a token that this page does not know. */
+export function formatDate(ts, format, now = new Date()) {
+  const shown = format
+    .replaceAll("{date_short_pretty}", () => prettyDay(ts, now))
+    .replaceAll("{time}", () => clock(ts));
+  return /\{\w+\}/.test(shown) ? null : shown;
+}
+
 /** Age of a `ts`, for example "5 minutes ago". */
 export function ago(ts, now = new Date()) {
   const seconds = (now - moment(ts)) / 1000;

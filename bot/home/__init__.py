@@ -1,0 +1,1 @@
+"""Home tab: what it shows to a person, its sentences and its controls. Pure."""
