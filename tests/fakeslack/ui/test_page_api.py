@@ -51,6 +51,7 @@ def test_the_state_lists_people_channels_and_the_app(workspace: Workspace) -> No
         "bot_user": STARCHAT,
         "name": "StarChat",
         "connected": False,
+        "shortcuts": [{"callback_id": "ask_about_message", "name": "Ask StarChat about this"}],
     }
     names = {channel["name"]: channel for channel in state["channels"]}
     assert {"general", "python", "StarChat", "Lin", "Sam"} <= names.keys()
