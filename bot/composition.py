@@ -12,6 +12,8 @@ from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.asks.ask_outbox import AskOutbox
 from bot.handlers.asks.asker_check import AskerCheck
+from bot.handlers.asks.handlers import AskHandlers
+from bot.handlers.asks.private_asks import PrivateAsks
 from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler, CommandQuota
@@ -208,6 +210,7 @@ class Composition:
             placeholders,
             reanswers,
             controls.reworks,
+            StoredAnswers(redis),
             backfill,
             poster,
             background,
@@ -221,8 +224,8 @@ class Composition:
             has_connection=receiver.has_connection,
             stopped=self.shared.stopped,
         )
-        shortcut = self._build_shortcut(policy, users, rules, questions, notices)
-        slash_commands, home = self._build_commands(shortcut.asker_check, queue, purge, quota)
+        asks = self._build_asks(policy, users, rules, questions, notices)
+        slash_commands, home = self._build_commands(asks, queue, purge, quota)
         router = Router(
             identity,
             questions,
@@ -232,7 +235,7 @@ class Composition:
             controls,
             backfill,
             slash_commands,
-            shortcut,
+            asks,
             AppEventHandler(redis, poster, purge, controls.votes.keeper, background),
             home,
             OutageSigns(identity, poster, background),
@@ -248,10 +251,17 @@ class Composition:
         )
 
     def _build_commands(
-        self, check: AskerCheck, queue: JobQueue, purge: Purge, quota: CommandQuota
+        self, asks: AskHandlers, queue: JobQueue, purge: Purge, quota: CommandQuota
     ) -> tuple[SlashCommandHandler, HomeHandler]:
+        check = asks.shortcut.asker_check
         commands = SlashCommandHandler(
-            self.identity, check, queue, purge, quota, self._build_settings(check.rules)
+            self.identity,
+            check,
+            asks.private.ask_privately,
+            queue,
+            purge,
+            quota,
+            self._build_settings(check.rules),
         )
         return commands, build_home(self.settings, self.redis, commands, self.shared.poster)
 
@@ -262,21 +272,30 @@ class Composition:
         store, groups = RuleStore(self.records), UserGroups(web_client)
         return users, RuleReader(self.identity, self.channels_file, groups, cache, store)
 
-    def _build_shortcut(
+    def _build_asks(
         self,
         policy: Policy,
         users: UserDirectory,
         rules: RuleReader,
         questions: QuestionHandler,
         notices: NoticeOutbox,
-    ) -> ShortcutHandler:
+    ) -> AskHandlers:
         cache, poster = notices.thread_cache, self.shared.poster
         members = ChannelMembers(self.web_client)
         check = AskerCheck(self.identity, policy, users, rules, members, cache)
         outbox = AskOutbox(self.redis, self.identity, questions, users, notices)
         # The outbox needs the handler of questions, which needs that of stops.
         questions.stops.follow_up.sweeps.append(outbox.post_due)
-        return ShortcutHandler(check, outbox, poster, self.shared.background)
+        private = PrivateAsks(
+            self.redis,
+            check,
+            outbox,
+            StoredAnswers(self.redis),
+            poster,
+            self.shared.background,
+            self.web_client.clock.now,
+        )
+        return AskHandlers(ShortcutHandler(check, outbox, poster, self.shared.background), private)
 
     def _build_settings(self, rules: RuleReader) -> SettingsHandler:
         web_client, shared = self.web_client, self.shared

@@ -45,6 +45,7 @@ class Sentence(StrEnum):
     QUESTION_NOT_FOUND = "question_not_found"
     QUESTION_NOT_READ = "question_not_read"
     ASK_NOT_POSTED = "ask_not_posted"
+    ANSWER_NOT_KEPT = "answer_not_kept"
     TOO_MANY_COMMANDS = "too_many_commands"
     STOP_REFUSED = "stop_refused"
     STOP_ENDED = "stop_ended"
@@ -70,6 +71,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.STILL_ANSWERING: texts.STILL_ANSWERING,
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
     Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
+    Sentence.ANSWER_NOT_KEPT: str(ask_texts.ANSWER_NOT_KEPT),
     Sentence.ASK_NOT_POSTED: str(ask_texts.ASK_NOT_POSTED),
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
     Sentence.STOP_REFUSED: texts.STOP_REFUSED,

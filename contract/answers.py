@@ -4,6 +4,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contract import keys
+
 PREVIOUS_SUFFIX: Final = ":previous"
 """Ends the field of the version that a reply had before its present one."""
 
@@ -35,6 +37,17 @@ class Answer(BaseModel):
     def is_cut(self) -> bool:
         """Whether the reply ended before the model ended it, and can go further."""
         return bool(self.prompt_ids and self.cut_ids)
+
+    def to_job_fields(self) -> dict[str, str]:
+        """Return the fields of a job's hash that give the job this answer."""
+        return {
+            keys.ANSWER: self.text,
+            keys.ANSWER_IDS: self.model_copy(
+                update={"text": "", "facts": "", "details": ""}
+            ).model_dump_json(),
+            keys.ANSWER_FACTS: self.facts,
+            keys.ANSWER_DETAILS: self.details,
+        }
 
     @classmethod
     def from_json(cls, entry: str | bytes | None) -> Self | None:

@@ -43,6 +43,12 @@ PLACEHOLDER_OWNER: Final = "starchat_placeholder_owner"
 """Job hash field: the process that posts the placeholder; written before the post (intent)."""
 ANSWER: Final = "starchat_answer"
 """Job hash field: the finished reply, saved before it is posted."""
+ANSWER_FACTS: Final = "starchat_answer_facts"
+"""Job hash field: facts about the saved answer besides its text, as JSON."""
+ANSWER_IDS: Final = "starchat_answer_ids"
+"""Job hash field: the saved `Answer` without its text, as JSON."""
+ANSWER_DETAILS: Final = "starchat_answer_details"
+"""Job hash field: how the saved answer was generated, as `ReplyDetails.to_value`."""
 ATTEMPTS: Final = "starchat_attempts"
 """Job hash field: how often generation was started."""
 OUTCOME: Final = "starchat_outcome"
@@ -183,6 +189,11 @@ def ask_marker(team: str, request: str) -> str:
 def pending_ask(team: str, request: str) -> str:
     """Return a question to post for a person: a hash of `thread`, `notice` (JSON) and `tries`."""
     return f"starchat:{team}:pending_ask:{request}"
+
+
+def direct_message(team: str, user: str) -> str:
+    """Return the channel of the direct message with a user."""
+    return f"starchat:{team}:direct_message:{user}"
 
 
 def ask_schedule(team: str) -> str:

@@ -58,6 +58,7 @@ RATE_LIMITS: Final = {
     "conversations.history": TIER_3,
     "conversations.info": TIER_3,
     "conversations.members": TIER_4,
+    "conversations.open": TIER_3,
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
     "files.download": TIER_4,

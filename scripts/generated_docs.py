@@ -30,6 +30,7 @@ SCOPE_REASONS: Final = {
     "groups:read": "the same as `channels:read` for private channels",
     "im:history": "read direct messages sent to it",
     "im:read": "the same as `channels:read` for direct messages",
+    "im:write": "optional: open the direct message in which `/starchat ask` is answered",
     "mpim:history": "read group direct messages it is in",
     "mpim:read": "the same as `channels:read` for group direct messages",
     "reactions:read": "optional: stop a reply by the reaction 🛑, and vote on it by 👍 and 👎; "

@@ -71,7 +71,7 @@ class QuestionHandler:
     def _admit_and_accept(self, post: MessagePosted, attempt: int, *, check_earlier: bool) -> None:
         if post.message is not None and post.is_thread_reply:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
-        if not post.can_ask or self.stops.stop_by_word(post):
+        if not post.can_ask or (post.asked is None and self.stops.stop_by_word(post)):
             return
         post, admitted = self._decide(post, check_earlier=check_earlier)
         if admitted is None or admitted.verdict is Verdict.ANSWER:

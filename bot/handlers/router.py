@@ -17,8 +17,9 @@ from slack_bolt.error import BoltUnhandledRequestError
 
 from bot import texts
 from bot.handlers.app_events import AppEventHandler
+from bot.handlers.asks.command import SlashCommand
 from bot.handlers.asks.form import ASK_CALLBACK_ID
-from bot.handlers.asks.shortcut import ShortcutHandler
+from bot.handlers.asks.handlers import AskHandlers
 from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
 from bot.handlers.home.home_handler import HomeHandler
@@ -26,7 +27,7 @@ from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.controls import ReplyControls
-from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
+from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.handlers.votes.reason_form import REASON_CALLBACK_ID, parse_reason
 from bot.home.presses import parse_home_press
@@ -34,7 +35,9 @@ from bot.home.view import CLEAR_ACTION_ID, LANGUAGE_ACTION_ID
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     CONTROLS,
+    SHARE_ACTION_ID,
     ReanswerRequested,
+    ShareRequested,
     StopRequested,
     parse_block_action,
 )
@@ -75,7 +78,7 @@ class Router:
     controls: ReplyControls
     backfill: Backfill
     slash_commands: SlashCommandHandler
-    shortcut: ShortcutHandler
+    asks: AskHandlers
     app_events: AppEventHandler
     home: HomeHandler
     outage_signs: OutageSigns
@@ -96,6 +99,7 @@ class Router:
         app.event("tokens_revoked")(self.on_app_uninstalled)
         app.action(ANSWER_AGAIN_ACTION_ID)(self.on_block_action)
         app.action(STOP_ACTION_ID)(self.on_block_action)
+        app.action(SHARE_ACTION_ID)(self.on_block_action)
         for control in CONTROLS:
             app.action(control)(self.on_block_action)
         for control in (LANGUAGE_ACTION_ID, CLEAR_ACTION_ID):
@@ -197,6 +201,8 @@ class Router:
                 self.stops.stop_by_button(request)
             case ReanswerRequested() as request:
                 self.reanswers.answer_again(request)
+            case ShareRequested() as request:
+                self.asks.private.share_answer(request)
             case Ignored():
                 log.warning("action not readable")
             case request:
@@ -211,7 +217,7 @@ class Router:
                 team=str(body.get("team_id")),
                 channel=str(body.get("channel_id")),
                 user=str(body.get("user_id")),
-                trigger_id=str(body.get("trigger_id")),
+                trigger_id=str(body.get("trigger_id") or ""),
             )
         )
         if words is None:
@@ -227,12 +233,12 @@ class Router:
 
     def on_shortcut(self, body: Body, ack: Ack) -> None:
         """Open the form of a question about a message."""
-        self.shortcut.open_form(body)
+        self.asks.shortcut.open_form(body)
         ack()
 
     def on_ask_form(self, body: Body, ack: Ack) -> None:
         """Accept a question about a message, or keep its form open with what is wrong."""
-        ack(**self.shortcut.submit_form(body))
+        ack(**self.asks.shortcut.submit_form(body))
 
     def on_error(self, error: Exception, body: Body) -> BoltResponse | None:
         """Acknowledge a request without a listener; leave a failed one unacknowledged."""

@@ -1,9 +1,13 @@
 """Slash command `/starchat`: help, status, rules of a channel, and deletion of cached data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from bot import texts
 from bot.handlers.asks.asker_check import AskerCheck
+from bot.handlers.asks.command import SlashCommand
+from bot.handlers.asks.form import Refusal
 from bot.handlers.commands import CommandQuota
 from bot.handlers.rules.settings_handler import SettingsCommand, SettingsHandler
 from bot.messages.admission import read_words
@@ -13,16 +17,9 @@ from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta
 
-
-@dataclass(frozen=True, slots=True)
-class SlashCommand:
-    """Slash command of a user; `team` is the user's own."""
-
-    text: str
-    team: str
-    channel: str
-    user: str
-    trigger_id: str = ""
+ASK_COMMAND: Final = "ask"
+AskPrivately = Callable[[SlashCommand, str], Refusal]
+"""Accepts a question; returns the words that its person reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +28,7 @@ class SlashCommandHandler:
 
     identity: BotIdentity
     asker_check: AskerCheck
+    ask_privately: AskPrivately
     queue: JobQueue
     purge: Purge
     quota: CommandQuota
@@ -49,6 +47,9 @@ class SlashCommandHandler:
             return Words(refusal)
         if not command.channel.isalnum():
             return Words(texts.HELP_TEXT)
+        name, typed = [*command.text.split(maxsplit=1), "", ""][:2]
+        if name.casefold() == ASK_COMMAND:
+            return Words(self._ask_privately(command, typed))
         return self._run_command(command)
 
     def _run_command(self, command: SlashCommand) -> Words | None:
@@ -67,6 +68,12 @@ class SlashCommandHandler:
                 return Words(texts.purge_text(dropped))
             case _:
                 return Words(texts.HELP_TEXT)
+
+    def _ask_privately(self, command: SlashCommand, typed: str) -> str:
+        refusal = self.ask_privately(command, typed)
+        if isinstance(refusal, str):
+            return refusal
+        return refusal.translate(self.asker_check.lookup_language(command.user))
 
     def describe_status(self) -> str:
         """Describe queue and workers."""

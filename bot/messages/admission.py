@@ -94,8 +94,8 @@ def admit(
         post.is_guest and not policy.allow_guests
     ):
         return Verdict.IGNORE if is_talk else Verdict.OUTSIDER
-    # A forwarded message is a question, with or without a comment.
-    if post.has_attachments:
+    # A forwarded message is a question, with or without a comment; what a form asks is no command.
+    if post.has_attachments or post.asked is not None:
         return Verdict.ANSWER
     if not is_addressed(post, identity):
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE

@@ -23,6 +23,8 @@ from contract.reply_details import ReplyDetails
 from contract.rework import Rework
 from contract.stop import STOP_ACTION_ID
 
+SHARE_ACTION_ID: Final = "share_answer"
+"""`action_id` of the button that shares an answer of a direct message in a channel."""
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
 """`action_id` of the button that has an edited question answered again."""
 
@@ -48,6 +50,19 @@ class StopRequested(BaseModel):
     thread: Thread
     ts: Timestamp
     user: SlackId
+
+
+class ShareRequested(BaseModel):
+    """Request of `user` to share in `origin` the answer to the question at `ts` of a direct one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str = Field(pattern=r"^D[A-Za-z0-9]{1,32}$")
+    ts: Timestamp = Field(max_length=24)
+    origin: str = Field(pattern=r"^[CG][A-Za-z0-9]{1,63}$")
+    user: SlackId
+    user_team: SlackId
+    trigger_id: str = Field(max_length=200)
 
 
 class DeletionRequested(BaseModel):
@@ -113,7 +128,7 @@ ControlPress = (
     DeletionRequested | DetailsRequested | ReworkRequested | VoteRequested | UnreadablePress
 )
 """Press of a control of a finished reply."""
-BlockAction = ReanswerRequested | StopRequested | ControlPress
+BlockAction = ReanswerRequested | StopRequested | ShareRequested | ControlPress
 KIND_BY_ACTION: Final = {action: kind for kind, action in REWORK_ACTION_IDS.items()}
 VOTES: Final = frozenset({VOTE_ACTION_ID, RAN_ACTION_ID})
 CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION, *VOTES})
@@ -129,6 +144,8 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
             return _parse_reanswer(body, action["value"], identity)
         if name == STOP_ACTION_ID:
             return _parse_stop(body, action["value"], identity)
+        if name == SHARE_ACTION_ID:
+            return _parse_share(body, action["value"], identity)
         return _parse_control(body, action, identity) if name in CONTROLS else Ignored()
     except UNREADABLE_ERRORS:
         return Ignored(readable=False)
@@ -167,6 +184,17 @@ def _parse_stop(body: Json, value: str, identity: BotIdentity) -> StopRequested:
     root, ts = value.split(" ")
     thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=root)
     return StopRequested(thread=thread, ts=ts, user=_require_user(body))
+
+
+def _parse_share(body: Json, value: str, identity: BotIdentity) -> ShareRequested:
+    return ShareRequested(
+        channel=body["channel"]["id"],
+        ts=body["container"]["message_ts"],
+        origin=value,
+        user=_require_user(body),
+        user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
+        trigger_id=get_text(body, "trigger_id"),
+    )
 
 
 def _parse_deletion(body: Json, value: str, identity: BotIdentity) -> DeletionRequested:

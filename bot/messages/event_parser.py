@@ -112,6 +112,7 @@ def _as_question_of(
     """Return a message that the bot posted for a person as that person's question."""
     return post.model_copy(
         update={
+            "asked": asked,
             "author": asked.user,
             "author_team": asked.user_team,
             "can_ask": True,

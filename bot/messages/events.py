@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.messages.asks.asked_message import AskedMessage
 from bot.messages.message import Message
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 
@@ -28,6 +29,7 @@ class MessagePosted(BaseModel):
     of an author that is a bot; it is empty for a person. `message` is what the thread cache keeps.
     `client_msg_id` is the same for two sends of one message. A root is no `is_thread_reply`,
     whether it has replies or not. `is_edit` is set if only an edit made the message a question.
+    `asked` is set if the bot posted the message for its author.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +50,12 @@ class MessagePosted(BaseModel):
     is_external: bool = False
     is_guest: bool = False
     is_edit: bool = False
+    asked: AskedMessage | None = None
+
+    @property
+    def shared_thread(self) -> Thread | None:
+        """Thread of the direct message whose answer this message shares, if it does."""
+        return None if self.asked is None else self.asked.find_shared(self.thread.team)
 
     @property
     def has_attachments(self) -> bool:

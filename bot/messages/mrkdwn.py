@@ -102,11 +102,11 @@ def to_plain_text(text: str, names: Mapping[str, str]) -> str:
     end = 0
     for token in MARKUP_TOKEN.finditer(text):
         parts += [
-            _unescape_entities(text[end : token.start()]),
+            unescape_text(text[end : token.start()]),
             _render_token(token.group(1), names),
         ]
         end = token.end()
-    return "".join([*parts, _unescape_entities(text[end:])])
+    return "".join([*parts, unescape_text(text[end:])])
 
 
 def is_automatic_link(url: str, label: str) -> bool:
@@ -137,14 +137,15 @@ def _separate_prose(prose: str, *, is_first: bool, is_last: bool) -> str:
     return f"{front}{prose}{back}"
 
 
-def _unescape_entities(text: str) -> str:
+def unescape_text(text: str) -> str:
+    """Return escaped text as it was typed; tokens stay."""
     # "&amp;" last: a person who typed "&lt;" is escaped as "&amp;lt;".
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _render_token(inside: str, names: Mapping[str, str]) -> str:
     target, _, label = inside.partition("|")
-    target, label = _unescape_entities(target), _unescape_entities(label)
+    target, label = unescape_text(target), unescape_text(label)
     if target.startswith("@"):
         user = target[1:]
         return f"@{names.get(user) or label or user}"

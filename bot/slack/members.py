@@ -1,4 +1,4 @@
-"""Members of channels: whether a person is in one now, by Slack's own list."""
+"""Members of channels: who is in one now, by Slack's own list."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,17 +19,17 @@ class ChannelMembers:
 
     client: WebClient
 
-    def is_member(self, channel: str, user: str) -> bool:
-        """Return whether a user is in a channel. Raises `bot.slack.client.CALL_ERRORS`."""
+    def find_members(self, channel: str, users: frozenset[str]) -> frozenset[str]:
+        """Return the users who are in a channel. Raises `bot.slack.client.CALL_ERRORS`."""
+        found: set[str] = set()
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             with pace_calls(Priority.REPLY, max_wait=0, max_page_wait=1.0):
                 answer: Any = self.client.conversations_members(
                     channel=channel, limit=MEMBERS_PER_PAGE, cursor=cursor
                 )
-            if user in (answer.get("members") or ()):
-                return True
+            found |= users.intersection(answer.get("members") or ())
             before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor or cursor == before:
-                return False
-        return False
+            if found == users or not cursor or cursor == before:
+                break
+        return frozenset(found)

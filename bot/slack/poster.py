@@ -78,18 +78,34 @@ class Poster:
             answer = self._repeat_call(call_slack) if retry else call_slack()
         return str(answer["ts"])
 
-    def post_blocks(self, thread: Thread, text: str, blocks: Sequence[Mapping[str, Any]]) -> str:
-        """Post blocks alone into a thread, once; `text` is for notifications. Return the `ts`."""
+    def post_blocks(
+        self,
+        channel: str,
+        text: str,
+        blocks: Sequence[Mapping[str, Any]],
+        *,
+        thread_ts: str | None,
+    ) -> str:
+        """
+        Post blocks alone, once, into a thread or as a new root; return the `ts`.
+
+        `text` is for notifications.
+        """
         with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
             answer = self._client.chat_postMessage(
-                channel=thread.channel,
-                thread_ts=thread.ts,
+                channel=channel,
+                thread_ts=thread_ts,
                 text=text,
                 blocks=[dict(block) for block in blocks],
                 unfurl_links=False,
                 unfurl_media=False,
             )
         return str(answer["ts"])
+
+    def open_direct_message(self, user: str) -> str:
+        """Return the channel of the direct message with a user."""
+        with pace_calls(Priority.REPLY, max_wait=0):
+            return str(self._client.conversations_open(users=user)["channel"]["id"])
 
     def find_permalink(self, channel: str, ts: str) -> str:
         """Return the address of a message."""

@@ -44,8 +44,8 @@ class ReceivedMessage(BaseModel):
 
     @property
     def needs_engine(self) -> bool:
-        """Whether it costs GPU time."""
-        return True
+        """Whether it costs GPU time: the answer that a person shares is known."""
+        return self.post.shared_thread is None
 
     @property
     def asked_at(self) -> str:

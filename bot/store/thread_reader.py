@@ -115,6 +115,21 @@ class ThreadReader:
                 return raw
         return None
 
+    def find_asked_root(self, channel: str, request: str, since: str) -> dict[str, Any] | None:
+        """Return the root that the bot posted for a person at `since` or later, from Slack."""
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            answer = self._client.conversations_history(
+                channel=channel, oldest=since, limit=self._page_size, cursor=cursor
+            )
+            for raw in _as_list(answer.get("messages")):
+                if self.is_asked(raw, request):
+                    return raw
+            before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor or cursor == before:
+                return None
+        return None
+
     def is_asked(self, raw: dict[str, Any], request: str | None = None) -> bool:
         """Return whether the bot posted a message for a person, by this request if one is given."""
         asked = AskedMessage.from_slack(raw) if self._identity.is_author_of(raw) else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.channels import Channel
+from fakeslack.state.composer import escape_control_characters
 from fakeslack.state.messages import Message
 from fakeslack.state.views import View
 from fakeslack.state.workspace import Workspace
@@ -146,7 +147,7 @@ class InteractionPayloads:
             "user_id": member.id,
             "user_name": member.name.lower(),
             "command": command,
-            "text": text,
+            "text": escape_control_characters(text),
             "api_app_id": self._workspace.app.bot.app_id,
             "is_enterprise_install": "false",
             "response_url": self._issue_response_url(channel, person, None),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract import keys
 from contract.answers import Answer, previous_field
 from contract.surplus import MAX_SURPLUS, Surplus
 
@@ -43,3 +44,13 @@ def test_surplus_comes_back_from_json() -> None:
 def test_nothing_is_surplus_by_a_malformed_field(field: str | None) -> None:
     """Nothing is deleted then."""
     assert Surplus.from_json(field) == Surplus()
+
+
+def test_job_gets_a_stored_answer_by_its_fields() -> None:
+    """Each fact is in one field, and the text is not repeated."""
+    answer = Answer(text="x", reply_id="0a", token_ids=(1,), facts="{1}", details="{2}")
+    fields = answer.to_job_fields()
+    kept = Answer.from_json(fields.pop(keys.ANSWER_IDS))
+
+    assert kept == Answer(text="", reply_id="0a", token_ids=(1,))
+    assert list(fields.values()) == ["x", "{1}", "{2}"]

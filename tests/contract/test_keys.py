@@ -53,6 +53,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.ask_marker: (IDS, IDS),
     keys.pending_ask: (IDS, IDS),
     keys.ask_schedule: (IDS,),
+    keys.direct_message: (IDS, IDS),
     keys.stop_schedule: (IDS,),
     keys.deletion_schedule: (IDS,),
     keys.session_schedule: (IDS,),

@@ -1,14 +1,14 @@
-"""Work on replies on fakeslack's page: a person presses the buttons below a finished reply."""
+"""Work on replies on fakeslack's page: the buttons of finished replies, and of private ones."""
 
 import contextlib
 
 from playwright.sync_api import expect
 
 from testing.browser import BrowserPage, open_chromium
-from testing.memorizing_model import ENDLESS, GREET
+from testing.memorizing_model import ENDLESS, GREET, REVERSE
 from testing.product import Product, find_answers
 from testing.worker_harness import context_text, reply_metadata
-from testing.workspace import ADA, GENERAL, LIN, RefusedError
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Json, RefusedError
 
 WAIT_MILLISECONDS = 180_000
 """Maximum wait for a reply: a busy machine generates slowly."""
@@ -70,3 +70,33 @@ def test_person_continues_a_reply_that_was_stopped(product: Product) -> None:
         expect(thread.get_by_text("Stopped by")).to_have_count(0, timeout=WAIT_MILLISECONDS)
         expect(thread.get_by_text("It may be wrong")).to_be_visible(timeout=WAIT_MILLISECONDS)
         expect(thread.get_by_text("and so on").first).to_be_visible()
+
+
+def list_texts(messages: list[Json]) -> list[Json]:
+    """Return the blocks of a reply that hold its text."""
+    return [b for m in messages for b in m["blocks"] if b["type"] == "rich_text"]
+
+
+def test_person_shares_a_private_answer(product: Product) -> None:
+    """The answer is Ada's alone, until the button posts it, whole and once, in the channel."""
+    workspace = product.workspace
+    direct = workspace.open_dm(ADA, STARCHAT)
+    with open_chromium() as browser:
+        ada = BrowserPage(browser, workspace, ADA).open_channel(GENERAL)
+        ada.write_message(f"/starchat ask {REVERSE}")
+        expect(ada.find_message("I'm answering in your direct message")).to_be_visible()
+        ada.find_sidebar_entry("StarChat").click()
+        question = ada.find_message("You asked in #general:")
+        expect(question).to_contain_text(REVERSE)
+        root = question.get_attribute("data-ts") or ""
+        private = product.wait_for_answer(direct, root, root)
+        question.get_by_role("button", name="Share in channel").click()
+        expect(question).to_contain_text("Shared in #general.")
+
+        lin = BrowserPage(browser, workspace, LIN).open_channel(GENERAL)
+        shared = lin.find_message("Ada shares a question and my answer:")
+        expect(shared).to_contain_text(REVERSE)
+        ts = shared.get_attribute("data-ts") or ""
+        public = product.wait_for_answer(GENERAL, ts, ts)
+        assert list_texts(public) == list_texts(private) != []
+        expect(question.get_by_role("button", name="Share in channel")).to_have_count(0)

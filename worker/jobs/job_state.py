@@ -20,13 +20,6 @@ from worker.jobs.leases import RECOVERY_COUNT, Fence
 MAX_COUNT_DIGITS: Final = 9
 EXHAUSTED_COUNT: Final = 10**9
 """Count that exceeds every maximum."""
-ANSWER_FACTS: Final = "starchat_answer_facts"
-"""Field of the job hash: facts about the saved answer besides its text, as JSON."""
-
-ANSWER_IDS: Final = "starchat_answer_ids"
-"""Field of the job hash: the saved `Answer` without its text, as JSON."""
-ANSWER_DETAILS: Final = "starchat_answer_details"
-"""Field of the job hash: how the saved answer was generated, as `ReplyDetails.to_value`."""
 ANSWER_RECOVERIES: Final = "starchat_answer_recoveries"
 """Field of the job hash: number of recoveries when the answer was saved."""
 LAYOUT_KIND: Final = "starchat_layout"
@@ -36,9 +29,9 @@ PROGRESS_FIELDS: Final = (
     keys.PLACEHOLDER,
     keys.PLACEHOLDER_OWNER,
     keys.ANSWER,
-    ANSWER_FACTS,
-    ANSWER_DETAILS,
-    ANSWER_IDS,
+    keys.ANSWER_FACTS,
+    keys.ANSWER_DETAILS,
+    keys.ANSWER_IDS,
     ANSWER_RECOVERIES,
     LAYOUT_KIND,
     keys.ATTEMPTS,
@@ -119,9 +112,9 @@ class JobState(Fence):
             placeholder=fields[keys.PLACEHOLDER] or None,
             placeholder_owner=fields[keys.PLACEHOLDER_OWNER],
             answer=fields[keys.ANSWER],
-            answer_facts=fields[ANSWER_FACTS],
-            answer_details=fields[ANSWER_DETAILS],
-            answer_ids=fields[ANSWER_IDS],
+            answer_facts=fields[keys.ANSWER_FACTS],
+            answer_details=fields[keys.ANSWER_DETAILS],
+            answer_ids=fields[keys.ANSWER_IDS],
             answer_recoveries=parse_count(fields[ANSWER_RECOVERIES], invalid=0),
             layout_kind=fields[LAYOUT_KIND],
             attempts=parse_count(fields[keys.ATTEMPTS]),

@@ -1,1 +1,1 @@
-"""Questions asked by a message shortcut."""
+"""Questions asked by a message shortcut or a command."""

@@ -1,12 +1,12 @@
 """
-Ask outbox: posts each question that a person asked by a form exactly once, as the bot.
+Ask outbox: posts each question of a form or a command exactly once, as the bot.
 
 The posted message then is the question: it goes the way of every message into the inbox. The
 request is removed from Redis after that. If a bot dies before, any bot continues: it searches the
-thread for the message before it posts.
+thread or channel for the message before it posts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -16,12 +16,14 @@ from redis import Redis
 from redis.commands.core import Script
 
 from bot.failpoints import Failpoint
+from bot.handlers.asks.asked_blocks import build_blocks
+from bot.handlers.asks.form import Refusal
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.questions import QuestionHandler
 from bot.messages.asks import texts
-from bot.messages.asks.ask_request import AskRequest
-from bot.messages.asks.asked_message import build_text
+from bot.messages.asks.ask_request import AskKind, AskRequest
+from bot.messages.content.json_fields import list_mappings
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
@@ -33,6 +35,7 @@ from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.job_queue import REFUSED_OUTCOMES
 from bot.store.received import ReceivedMessage
 from bot.store.scripts import load_script
+from bot.texts import context_blocks
 from contract import keys
 from contract.slack_errors import UNREADABLE_ERRORS
 
@@ -68,10 +71,10 @@ class AskOutbox:
         """Return whether a request was recorded before."""
         return bool(self.redis.exists(keys.ask_marker(self.identity.team, request_id)))
 
-    def refuse_quota(self, request: AskRequest) -> str | None:
+    def refuse_limits(self, request: AskRequest) -> Refusal | None:
         """Return the sentence about a person whose next question would exceed a limit."""
         block = request.asked_message.build_block("", {})
-        post = self._parse_post(request, self._build_raw(request, UNPOSTED_TS, "", block))
+        post = self._parse_post(request, self._build_raw(request, UNPOSTED_TS, "", [block]))
         receipt = self.questions.inbox.check_limits(ReceivedMessage(post=post))
         if receipt.outcome not in REFUSED_OUTCOMES:
             return None
@@ -89,13 +92,15 @@ class AskOutbox:
             args=[
                 keys.TEXT_TTL_SECONDS,
                 request.id,
-                request.thread.ts,
+                request.thread_ts or UNPOSTED_TS,
                 request.model_dump_json(),
                 self.lease_seconds,
             ],
         )
         self.notices.failpoints.hit(Failpoint.AFTER_ASK_RECORD)
-        log.info("ask recorded", channel=request.thread.channel, length=len(request.question))
+        log.info(
+            "ask recorded", channel=request.channel, kind=request.kind, length=len(request.question)
+        )
         if is_new:
             self.notices.background.submit("ask", self._deliver, request.id, first=True)
 
@@ -122,70 +127,99 @@ class AskOutbox:
             self._remove(request_id)
             return
         try:
-            raw = self._find_or_post(request, is_retry=decode_reply(tries) != "0")
-            self._ask(request, raw)
+            is_retry = decode_reply(tries) != "0"
+            raw = self._find_or_post(request, is_retry=is_retry)
+            self._ask(request, raw, is_retry=is_retry)
         except CALL_ERRORS as error:
             self._handle_error(request, error)
             return
         retry_redis(partial(self._remove, request_id))
 
     def _find_or_post(self, request: AskRequest, *, is_retry: bool) -> Json:
-        found = (
-            self.notices.thread_cache.find_asked(request.thread, request.id) if is_retry else None
-        )
+        cache, found = self.notices.thread_cache, None
+        if is_retry and request.thread_ts:
+            found = cache.find_asked(request.find_thread(""), request.id)
+        elif is_retry:
+            found = cache.find_asked_root(request.channel, request.id, request.since)
         return found or self._post(request)
 
     def _post(self, request: AskRequest) -> Json:
-        team, thread = request.thread.team, request.thread
-        user = self.users.lookup_author(team, request.user)
+        user = self.users.lookup_author(request.team, request.user)
         link = ""
-        if request.about != thread.ts:
-            link = self.notices.poster.find_permalink(thread.channel, request.about)
-        label = build_text(texts.INTRO_LABEL.translate(user.language), link=link)
-        values = {"name": build_text(user.name, is_bold=True), "message": label}
-        intro = texts.INTRO.translate(user.language)
-        block = request.asked_message.build_block(intro, values)
+        if request.about != request.thread_ts:
+            link = self.notices.poster.find_permalink(request.channel, request.about)
+        blocks = build_blocks(request, user.name, link, user.language)
         text = escape_text(f"{user.name}: {request.question}")
-        ts = self.notices.poster.post_blocks(thread, text, [block])
+        ts = self.notices.poster.post_blocks(
+            request.channel, text, blocks, thread_ts=request.thread_ts or None
+        )
         self.notices.failpoints.hit(Failpoint.AFTER_ASK_POST)
-        return self._build_raw(request, ts, text, block)
+        return self._build_raw(request, ts, text, blocks)
 
-    def _build_raw(self, request: AskRequest, ts: str, text: str, block: Json) -> Json:
+    def _build_raw(self, request: AskRequest, ts: str, text: str, blocks: Sequence[Json]) -> Json:
         """Return the message as Slack's pages have it."""
-        return {
+        raw = {
             "type": "message",
             "user": self.identity.user_id,
             "bot_id": self.identity.bot_id,
             "text": text,
-            "blocks": [block],
+            "blocks": blocks,
             "ts": ts,
-            "thread_ts": request.thread.ts,
         }
+        return raw | ({"thread_ts": request.thread_ts} if request.thread_ts else {})
 
     def _parse_post(self, request: AskRequest, raw: Json) -> MessagePosted:
-        event = {**raw, "channel": request.thread.channel}
-        post = parse_event({"team_id": request.thread.team, "event": event}, self.identity)
+        event = {**raw, "channel": request.channel}
+        post = parse_event({"team_id": request.team, "event": event}, self.identity)
         if not isinstance(post, MessagePosted):
             raise TypeError("a posted question is a message")
         return post
 
-    def _ask(self, request: AskRequest, raw: Json) -> None:
+    def _ask(self, request: AskRequest, raw: Json, *, is_retry: bool) -> None:
         """Handle the posted message as a question; delete it if it becomes none."""
-        thread, ts = request.thread, str(raw["ts"])
-        self.questions.handle_message(self._parse_post(request, raw), attempt=1)
-        if not self.questions.queue.has_job(thread.team, thread.channel, ts):
-            self.notices.poster.delete_message(thread.channel, ts)
+        ts = str(raw["ts"])
+        self.questions.handle_message(self._parse_post(request, raw), attempt=int(is_retry))
+        if not self.questions.queue.has_job(request.team, request.channel, ts):
+            self.notices.poster.delete_message(request.channel, ts)
+            retry_redis(partial(self.redis.delete, keys.ask_marker(request.team, request.id)))
+        elif request.kind is AskKind.SHARED:
+            self._show_shared(request)
+
+    def _show_shared(self, request: AskRequest) -> None:
+        """Replace the button of a shared answer by where it was shared."""
+        source = request.asked_message.find_shared(request.team)
+        if source is None:
+            return
+        raw = self.notices.thread_cache.read_message(source.channel, source.ts, source.ts)
+        blocks = list_mappings(raw, "blocks")
+        if any(block.get("type") == "actions" for block in blocks):
+            language = self.users.lookup_language(request.team, request.user)
+            text = texts.SHARED_IN.translate(language).format(channel=f"<#{request.channel}>")
+            kept = [dict(block) for block in blocks if block.get("type") != "actions"]
+            self.notices.poster.replace_blocks(source.channel, raw, [*kept, *context_blocks(text)])
 
     def _handle_error(self, request: AskRequest, error: Exception) -> None:
-        channel, seconds = request.thread.channel, retry_delay(error)
-        log.warning("ask not posted", channel=channel, why=error_name(error))
+        seconds = retry_delay(error)
+        log.warning("ask not posted", channel=request.channel, why=error_name(error))
         if seconds is not None:
             due = read_clock(self.redis) + seconds
             self.redis.zadd(keys.ask_schedule(self.identity.team), {request.id: due}, xx=True)
         elif is_refusal(error) or error_name(error) in UNREADABLE_ERRORS:
-            notice = Notice(Sentence.ASK_NOT_POSTED)
-            self.notices.tell_user(request.thread, request.user, notice)
+            self._tell(request)
             self._remove(request.id)
+            # The person may try again: nothing was posted.
+            self.redis.delete(keys.ask_marker(request.team, request.id))
+
+    def _tell(self, request: AskRequest) -> None:
+        """Tell a person that a question was not posted, where the person can read it."""
+        notice = Notice(Sentence.ASK_NOT_POSTED)
+        source = request.asked_message.find_shared(request.team)
+        if source is not None or request.thread_ts:
+            thread = source or request.find_thread("")
+            self.notices.tell_user(thread, request.user, notice)
+        else:
+            self.notices.tell_in_channel(request.origin or request.channel, request.user, notice)
+            self.redis.delete(keys.direct_message(request.team, request.user))
 
     def _remove(self, request_id: str) -> None:
         team = self.identity.team

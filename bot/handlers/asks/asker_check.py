@@ -61,31 +61,49 @@ class AskerCheck:
         self, thread: Thread, about: str, user: str, user_team: str
     ) -> Refusal | None:
         """Refuse a question about a message. Raises `AskerUnknownError`."""
+        try:
+            return (
+                self._refuse_person(thread.channel, user, user_team)
+                or self._refuse_message(thread, about)
+                or self._refuse_absent(thread.channel, user)
+            )
+        except CALL_ERRORS as error:
+            return _explain_error(thread.channel, error)
+
+    def refuse_share(self, channel: str, user: str, user_team: str) -> Refusal | None:
+        """Refuse to post a person's question into a channel. Raises `AskerUnknownError`."""
+        try:
+            return self._refuse_person(channel, user, user_team) or self._refuse_absent(
+                channel, user
+            )
+        except CALL_ERRORS as error:
+            return _explain_error(channel, error)
+
+    def _refuse_person(self, channel: str, user: str, user_team: str) -> Refusal | None:
         refusal = self.refuse_outsider(user, user_team)
         if refusal is not None:
             return refusal
-        try:
-            _, verdict = self.rules.admit_user(thread.channel, user, Source.LAST_TRY)
-            if verdict is not None:
-                return texts.COMMAND_REPLIES[verdict]
-            return self._refuse_place(thread, about, user)
-        except CALL_ERRORS as error:
-            log.warning("asker not checked", channel=thread.channel, why=error_name(error))
-            raise AskerUnknownError from None
+        _, verdict = self.rules.admit_user(channel, user, Source.LAST_TRY)
+        return None if verdict is None else texts.COMMAND_REPLIES[verdict]
 
-    def _refuse_place(self, thread: Thread, about: str, user: str) -> Refusal | None:
-        """Refuse a thread without that message, and a channel without the bot or the person."""
-        try:
-            with pace_calls(Priority.REPLY, max_wait=0):
-                raw = self.thread_cache.read_message(thread.channel, thread.ts, about)
-        except CALL_ERRORS as error:
-            if error_name(error) in ABSENT_ERRORS:
-                return ask_texts.NOT_IN_CHANNEL
-            if error_name(error) in GONE_ERRORS:
-                return ask_texts.MESSAGE_GONE
-            raise
-        if not raw or raw.get("subtype") == "tombstone":
-            return ask_texts.MESSAGE_GONE
-        if self.members.is_member(thread.channel, user):
-            return None
-        return ask_texts.ASKER_NOT_IN_CHANNEL
+    def _refuse_message(self, thread: Thread, about: str) -> Refusal | None:
+        with pace_calls(Priority.REPLY, max_wait=0):
+            raw = self.thread_cache.read_message(thread.channel, thread.ts, about)
+        is_there = raw and raw.get("subtype") != "tombstone"
+        return None if is_there else ask_texts.MESSAGE_GONE
+
+    def _refuse_absent(self, channel: str, user: str) -> Refusal | None:
+        present = self.members.find_members(channel, frozenset({user, self.identity.user_id}))
+        if self.identity.user_id not in present:
+            return ask_texts.NOT_IN_CHANNEL
+        return None if user in present else ask_texts.ASKER_NOT_IN_CHANNEL
+
+
+def _explain_error(channel: str, error: Exception) -> Refusal:
+    """Return the refusal that an error of Slack means. Raises `AskerUnknownError`."""
+    if error_name(error) in ABSENT_ERRORS:
+        return ask_texts.NOT_IN_CHANNEL
+    if error_name(error) in GONE_ERRORS:
+        return ask_texts.MESSAGE_GONE
+    log.warning("asker not checked", channel=channel, why=error_name(error))
+    raise AskerUnknownError from None

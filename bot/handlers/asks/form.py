@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.messages.admission import Verdict, parse_command
 from bot.messages.asks import texts
-from bot.messages.asks.ask_request import AskRequest
+from bot.messages.asks.ask_request import AskKind, AskRequest
 from bot.messages.asks.asked_message import MAX_QUESTION_CHARACTERS
 from bot.messages.content.json_fields import get_mapping, get_text
 from bot.messages.message import BotIdentity, Message
@@ -62,7 +62,10 @@ class AskSubmission(NamedTuple):
         try:
             return AskRequest(
                 id=self.request_id,
-                thread=self.thread,
+                kind=AskKind.ABOUT,
+                team=self.thread.team,
+                channel=self.thread.channel,
+                thread_ts=self.thread.ts,
                 about=self.about,
                 user=self.user,
                 user_team=self.user_team,

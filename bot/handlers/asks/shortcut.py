@@ -75,12 +75,12 @@ class ShortcutHandler:
             return CLOSE
         try:
             refusal = self.asker_check.refuse_question(
-                request.thread, request.about, request.user, request.user_team
-            ) or self.outbox.refuse_quota(request)
+                request.find_thread(""), request.about, request.user, request.user_team
+            ) or self.outbox.refuse_limits(request)
         except AskerUnknownError:
             return _keep_open(texts.CHECK_FAILED, language)
         if refusal is not None:
-            log.info("ask refused", channel=request.thread.channel, user=request.user)
+            log.info("ask refused", channel=request.channel, user=request.user)
             return _show(refusal, language)
         self.outbox.record_ask(request)
         return CLOSE

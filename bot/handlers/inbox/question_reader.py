@@ -26,6 +26,7 @@ from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
 from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
 from bot.store.received import Received, ReceivedMessage, ReceivedReanswer, ReceivedRework
+from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_modes import ThreadModes
 from contract.job import MAX_JOB_BYTES
 
@@ -57,6 +58,7 @@ class QuestionReader:
     placeholders: PlaceholderPoster
     reanswers: ReanswerHandler
     reworks: ReworkHandler
+    answers: StoredAnswers
     backfill: Backfill
     poster: Poster
     background: BackgroundTasks
@@ -106,11 +108,32 @@ class QuestionReader:
         if decided is None:
             return
         received, post = decided, decided.post
+        fields = self._find_shared_answer(job, received)
+        if fields is None:
+            return
         # The bot that accepted the message may have died before it did this.
         self.thread_modes.join_thread(post.thread, post.ts)
-        is_filled = self._fill_message(job, received, source)
+        is_filled = self._fill_message(job, received, source, fields)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts)
+
+    def _find_shared_answer(self, job: str, received: ReceivedMessage) -> dict[str, str] | None:
+        """
+        Return the fields of a job that give it the answer that a person shares; empty for others.
+
+        If Redis no longer has the answer, drop the job and return `None`.
+        """
+        thread, shared = received.thread, received.post.shared_thread
+        if shared is None:
+            return {}
+        answer, _ = self.answers.read_versions(shared, shared.ts)
+        if answer is not None:
+            return answer.to_job_fields()
+        self.inbox.release_markers(received)
+        self.commands.notices.tell_user(shared, received.user, Notice(Sentence.ANSWER_NOT_KEPT))
+        self._drop_job(job, received)
+        self.background.submit("delete", self.poster.delete_message, thread.channel, received.ts)
+        return None
 
     def _decide_message(self, job: str, source: Source) -> ReceivedMessage | None:
         """Decide about an undecided message; return it with its rules, `None` without a job."""
@@ -155,7 +178,9 @@ class QuestionReader:
             return None
         return received.model_copy(update={"rules": rules})
 
-    def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
+    def _fill_message(
+        self, job_id: str, received: ReceivedMessage, source: Source, fields: dict[str, str]
+    ) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
         rules = received.rules or DEFAULT_RULES
@@ -170,7 +195,7 @@ class QuestionReader:
             # A job behind this one may have been read before this question was there.
             self.refresher.refresh_later_jobs(post.thread, job_id, source)
             self.failpoints.hit(Failpoint.DURING_READ)
-            outcome = self.inbox.fill_job(job, revision)
+            outcome = self.inbox.fill_job(job, revision, fields)
             if outcome is FillOutcome.CONFLICT:
                 continue
             if outcome is FillOutcome.FILLED:

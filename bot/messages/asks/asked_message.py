@@ -13,7 +13,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.messages.content.json_fields import Json, get_text, list_mappings
-from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN
+from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 
 MAX_QUESTION_CHARACTERS: Final = 3_000
 """Maximum length of Slack's input for text."""
@@ -25,6 +25,7 @@ NO_MESSAGE: Final = "-"
 BLOCK_ID: Final = re.compile(
     r"asked (?P<request>\S+) (?P<user>\S+) (?P<user_team>\S+) (?:-|(?P<about>\S+))"
 )
+SHARED_REQUEST: Final = re.compile(r"share-(D[A-Za-z0-9]{1,32})-([0-9]{1,16})-([0-9]{1,8})")
 NAME_IN_BRACES: Final = re.compile(r"\{([a-z]+)\}")
 
 
@@ -44,6 +45,14 @@ class AskedMessage(BaseModel):
         """Identity of the block that holds the question."""
         about = self.about or NO_MESSAGE
         return f"asked {self.request} {self.user} {self.user_team} {about}"
+
+    def find_shared(self, team: str) -> Thread | None:
+        """Return the thread in a direct message whose answer was shared; `None` if none was."""
+        found = SHARED_REQUEST.fullmatch(self.request)
+        if found is None:
+            return None
+        channel, seconds, fraction = found.groups()
+        return Thread(team=team, channel=channel, ts=f"{seconds}.{fraction}")
 
     @classmethod
     def from_slack(cls, raw: Json) -> Self | None:
@@ -67,6 +76,11 @@ class AskedMessage(BaseModel):
         return {"type": "rich_text", "block_id": self.block_id, "elements": [section, quote]}
 
 
+def name_shared_request(channel: str, ts: str) -> str:
+    """Return the identity of a request to share the answer to a question of a direct message."""
+    return f"share-{channel}-{ts.replace('.', '-')}"
+
+
 def build_text(text: str, *, link: str = "", is_bold: bool = False) -> Json:
     """Return a rich text element: literal text, or the label of a link."""
     target = {"type": "link", "url": link} if link else {"type": "text"}
@@ -78,7 +92,7 @@ def _fill_intro(intro: str, values: Mapping[str, Json]) -> list[Json]:
     elements = [
         values[part] if number % 2 else build_text(part) for number, part in enumerate(parts)
     ]
-    return [element for element in elements if element["text"]]
+    return [element for element in elements if element.get("text") != ""]
 
 
 def _read_quote(block: Json) -> str:

@@ -35,6 +35,33 @@ FORM_UNREADABLE: Final = Phrase(
     "I can't read this form, so I asked nothing. Please open the message's menu again."
 )
 ASK_NOT_POSTED: Final = Phrase(
-    "I couldn't post your question in that thread: Slack doesn't let me write there now. "
-    "Please ask me in a direct message."
+    "I couldn't post your question: Slack doesn't let me write there now. Please ask me in a "
+    "direct message."
+)
+INTRO_PRIVATE: Final = Phrase("You asked in {channel}:")
+INTRO_DIRECT: Final = Phrase("You asked:")
+INTRO_SHARED: Final = Phrase("{name} shares a question and my answer:")
+SHARE_BUTTON: Final = Phrase("Share in channel")
+SHARED_IN: Final = Phrase("Shared in {channel}.")
+ASKED_PRIVATELY: Final = Phrase(
+    "I'm answering in your direct message with me. Only you can see it, until you share it."
+)
+NO_PRIVATE_QUESTION: Final = Phrase("Please write your question after `/starchat ask`.")
+DIRECT_MESSAGE_FORBIDDEN: Final = Phrase(
+    "I can't open a direct message with you: I lack the permission `im:write`. An administrator "
+    "can add it. Until then, open my profile and write to me there."
+)
+DIRECT_MESSAGE_FAILED: Final = Phrase(
+    "Slack didn't let me open a direct message with you, so I asked nothing. Please try again, or "
+    "open my profile and write to me there."
+)
+ANSWER_NOT_READY: Final = Phrase(
+    "I'm still answering. Please press the button again when my answer is complete."
+)
+ANSWER_NOT_KEPT: Final = Phrase(
+    "I no longer keep that answer, so I can't share it. Please ask again, or copy it yourself."
+)
+SHARE_UNREADABLE: Final = Phrase("I can't read that question any more, so I shared nothing.")
+SHARE_FAILED: Final = Phrase(
+    "Slack didn't answer me in time, so I shared nothing. Please press the button again."
 )

@@ -1,12 +1,14 @@
-"""Message shortcut: bots that die after they have recorded or posted a question."""
+"""Questions that the bot posts: bots that die after they have recorded or posted one."""
 
 import contextlib
 
 from redis import Redis
 
+from bot.messages.asks.asked_message import name_shared_request
 from contract import keys
+from contract.job import job_id
 from testing.polling import poll_until
-from testing.queue_inspector import TEAM, pending_job_ids
+from testing.queue_inspector import TEAM, finish_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import GENERAL, LIN, RefusedError, Workspace
 from tests.bot.handlers.ask_steps import (
@@ -16,12 +18,38 @@ from tests.bot.handlers.ask_steps import (
     wait_for_asked,
     wait_until_settled,
 )
+from tests.bot.handlers.test_private_asks import ANSWER, Scene, ask_privately, list_asked
 from tests.bot.handlers.test_settings_death import start_bot
 
 
 def release_ask(redis: Redis, view: str) -> None:
     """Let the lease of a dead bot run out."""
     redis.zadd(keys.ask_schedule(TEAM), {view: 0}, xx=True)
+
+
+def test_shared_answer_of_a_bot_that_died_is_posted_once(
+    server: RedisServer, workspace: Workspace, redis: Redis
+) -> None:
+    """The next bot finds the root among the channel's messages, and completes the button."""
+    with start_bot(server, workspace):
+        direct, asked, job = ask_privately(workspace, redis, "Why?")
+        finish_job(redis, job.id)
+    answers = keys.answer_cache(TEAM, direct, asked["ts"])
+    redis.hset(answers, asked["ts"], ANSWER.model_dump_json())
+    scene = Scene(workspace, redis, direct, asked["ts"])
+    before = len(scene.find_shared())
+    with start_bot(server, workspace, "after_ask_post:kill") as victim:
+        scene.press_share()
+        victim.wait_for_exit()
+    with start_bot(server, workspace):
+        release_ask(redis, name_shared_request(direct, asked["ts"]))
+        scene.press_share()
+        wait_until_settled(redis)
+
+    [shared] = scene.find_shared()[before:]
+    assert redis.hget(f"rq:job:{job_id(TEAM, GENERAL, shared['ts'])}", keys.ANSWER) is not None
+    [root] = [m for m in list_asked(workspace, direct) if m["ts"] == asked["ts"]]
+    assert "actions" not in [block["type"] for block in root["blocks"]]
 
 
 def test_question_of_bots_that_died_is_posted_once(

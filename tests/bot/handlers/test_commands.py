@@ -11,8 +11,9 @@ from slack_sdk import WebClient
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asks.asker_check import AskerCheck
+from bot.handlers.asks.command import SlashCommand
 from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
-from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
+from bot.handlers.slash_commands import SlashCommandHandler
 from bot.messages.admission import Policy
 from bot.messages.message import AuthorKind, Message
 from bot.slack.members import ChannelMembers
@@ -57,6 +58,7 @@ def strict(
                 ChannelMembers(web),
                 cache,
             ),
+            lambda _command, typed: typed,
             JobQueue(redis),
             Purge(redis),
             CommandQuota(redis, TEAM),

@@ -6,10 +6,12 @@ import pytest
 
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
+    SHARE_ACTION_ID,
     DeletionRequested,
     DetailsRequested,
     ReanswerRequested,
     ReworkRequested,
+    ShareRequested,
     UnreadablePress,
     VoteRequested,
     parse_block_action,
@@ -135,3 +137,25 @@ def test_forged_value_of_a_control_is_told_to_its_person(action_id: str, value: 
 def test_other_button_presses_are_ignored(more: Json, readable: bool) -> None:  # noqa: FBT001
     """Unknown buttons and malformed payloads are ignored."""
     assert parse_block_action(block_action(**more), BOT_IDENTITY) == Ignored(readable=readable)
+
+
+def test_share_names_question_and_channel() -> None:
+    """Only a direct message is shared, and only in a channel."""
+    press = block_action(
+        channel={"id": "D0ADA"},
+        container={"message_ts": message_ts(1)},
+        actions=[{"action_id": SHARE_ACTION_ID, "value": CHANNEL}],
+        trigger_id="1",
+    )
+    shared = parse_block_action(press, BOT_IDENTITY)
+    assert isinstance(shared, ShareRequested)
+    assert (shared.channel, shared.ts, shared.origin) == ("D0ADA", message_ts(1), CHANNEL)
+    assert (shared.user, shared.user_team, shared.trigger_id) == (ADA, "T0OTHER001", "1")
+
+    changes: tuple[Json, ...] = (
+        {"channel": {"id": CHANNEL}},
+        {"actions": [{"action_id": SHARE_ACTION_ID, "value": "D0LIN"}]},
+        {"container": {}},
+    )
+    for change in changes:
+        assert parse_block_action(press | change, BOT_IDENTITY) == Ignored(readable=False)

@@ -17,7 +17,7 @@ from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status, runnable_job_ids, ttl_seconds
 from worker.errors import LeaseLostError
 from worker.jobs.job_context import JobContext
-from worker.jobs.job_state import ANSWER_FACTS, JobState
+from worker.jobs.job_state import JobState
 from worker.jobs.leases import JOB_PREFIX, LeaseManager
 from worker.jobs.rq_worker import RqWorker
 
@@ -31,7 +31,7 @@ def running(client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker) 
     job_queue.enqueue(JOB)
     context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert context is not None
-    client.hset(KEY, mapping={keys.ANSWER: "secret answer", ANSWER_FACTS: "{}"})
+    client.hset(KEY, mapping={keys.ANSWER: "secret answer", keys.ANSWER_FACTS: "{}"})
     return context
 
 

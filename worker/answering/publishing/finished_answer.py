@@ -12,7 +12,7 @@ from contract.answers import Answer
 from contract.conversation import Speaker
 from contract.job import Job
 from contract.reply_details import ReplyDetails
-from worker.jobs.job_state import ANSWER_DETAILS, ANSWER_FACTS, ANSWER_IDS, JobProgress
+from worker.jobs.job_state import JobProgress
 from worker.render import ReplyFacts
 
 log = structlog.get_logger()
@@ -62,9 +62,9 @@ class FinishedAnswer:
         """Return the fields of the job hash. The conversation stays in the job itself."""
         return {
             keys.ANSWER: self.text,
-            ANSWER_IDS: self.answer.model_copy(update={"text": ""}).model_dump_json(),
-            ANSWER_FACTS: self._dump_facts(),
-            ANSWER_DETAILS: self.details.to_value(),
+            keys.ANSWER_IDS: self.answer.model_copy(update={"text": ""}).model_dump_json(),
+            keys.ANSWER_FACTS: self._dump_facts(),
+            keys.ANSWER_DETAILS: self.details.to_value(),
         }
 
     def to_stored_answer(self) -> Answer:

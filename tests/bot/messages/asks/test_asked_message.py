@@ -1,11 +1,13 @@
 """Asked messages: questions that the bot has posted for people, literal and attributed."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from bot.messages.asks.ask_request import AskRequest
-from bot.messages.asks.asked_message import AskedMessage, build_text
+from bot.messages.admission import Policy, Verdict, admit
+from bot.messages.asks.ask_request import AskKind, AskRequest
+from bot.messages.asks.asked_message import AskedMessage, build_text, name_shared_request
 from bot.messages.conversation import build_conversation
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
@@ -18,6 +20,7 @@ from testing.slack_events import (
     LIN,
     make_body,
     make_message,
+    make_message_event,
     message_ts,
 )
 
@@ -25,7 +28,10 @@ QUESTION = "Why? <@U0LIN00001> &lt; *b*\n```x```"
 TEAM = BOT_IDENTITY.team
 REQUEST = AskRequest(
     id="V1",
-    thread=Thread(team=TEAM, channel=CHANNEL, ts=message_ts(1)),
+    kind=AskKind.ABOUT,
+    team=TEAM,
+    channel=CHANNEL,
+    thread_ts=message_ts(1),
     about=message_ts(1),
     user=ADA,
     user_team=TEAM,
@@ -134,3 +140,32 @@ def test_request_survives_redis() -> None:
     """A malformed one is none."""
     assert AskRequest.from_json(REQUEST.model_dump_json()) == REQUEST
     assert AskRequest.from_json("{}") is None
+
+
+def test_shared_question_names_the_thread_of_its_answer() -> None:
+    """Only an identity of that form leads to a direct message."""
+    request = name_shared_request("D0ADA", "1700000001.000100")
+    shared = REQUEST.asked_message.model_copy(update={"request": request})
+    assert shared.find_shared(TEAM) == Thread(team=TEAM, channel="D0ADA", ts="1700000001.000100")
+    assert REQUEST.asked_message.find_shared(TEAM) is None
+
+    post = parse_event(make_body(make_asked(request=request, about="")), BOT_IDENTITY)
+    assert isinstance(post, MessagePosted)
+    assert post.shared_thread == shared.find_shared(TEAM)
+    assert make_message_event().shared_thread is None
+
+
+def test_question_of_a_form_is_no_command() -> None:
+    """The word alone asks what it means; an outsider stays one."""
+    post = parse_event(make_body(make_asked(question="stop")), BOT_IDENTITY)
+    assert isinstance(post, MessagePosted)
+    decide = partial(admit, identity=BOT_IDENTITY, policy=Policy(), mode=None, num_people=None)
+
+    assert decide(post) is Verdict.ANSWER
+    assert decide(post.model_copy(update={"is_external": True})) is Verdict.OUTSIDER
+
+
+def test_thread_of_a_request_begins_with_it_or_above() -> None:
+    """A root is its own thread."""
+    assert REQUEST.find_thread("9.0").ts == message_ts(1)
+    assert REQUEST.model_copy(update={"thread_ts": ""}).find_thread("9.0").ts == "9.0"
