@@ -11,6 +11,8 @@ from chaos.recovery import question_job_id
 from chaos.run import DoomedProcess, ScenarioRun
 from chaos.scenario import Scenario
 from contract import keys
+from contract.usage import REPLIES
+from testing.worker_harness import TEAM
 from worker.failpoints import Failpoint
 
 MAX_RECOVERY_SECONDS: Final = LEASE_SECONDS + 5
@@ -35,6 +37,7 @@ def kill_at_failpoint(
     """
 
     def kill_workers(run: ScenarioRun) -> None:
+        charged = count_charged_replies(run)
         hit_numbers = [
             run.rng.randint(1, latest) for _ in range(max(1, int(VICTIM_COUNT * run.scale)))
         ]
@@ -54,6 +57,7 @@ def kill_at_failpoint(
             run.failures.append(f"{len(alive)} workers did not die at {point}")
         run.wait_for_replies()
         check_retry_notices(run)
+        check_charges(run, charged)
 
     return Scenario(
         name,
@@ -79,8 +83,23 @@ def check_retry_notices(run: ScenarioRun) -> None:
     run.notes.append(f"{len(retried)} restarted with an explanation")
 
 
+def count_charged_replies(run: ScenarioRun) -> int:
+    """Return how many replies were charged to the team so far."""
+    with run.cluster.connect_redis() as redis:
+        days = list(redis.scan_iter(f"{keys.team_usage(TEAM)}:*"))
+        return sum(int(redis.hget(day, REPLIES) or 0) for day in days)
+
+
+def check_charges(run: ScenarioRun, charged_before: int) -> None:
+    """Fail the run unless each question was charged once, however often it was generated."""
+    charged = count_charged_replies(run) - charged_before
+    if charged != len(run.questions):
+        run.failures.append(f"{charged} charged of {len(run.questions)} replies")
+
+
 def pause_workers(run: ScenarioRun) -> None:
     """Suspend a worker for two and a half leases and resume it, several times."""
+    charged = count_charged_replies(run)
     for _ in range(run.scale_count(3)):
         victim = run.rng.choice(run.cluster.workers)
         run.ask_questions(run.scale_count(20, 8))
@@ -89,6 +108,7 @@ def pause_workers(run: ScenarioRun) -> None:
         run.ask_questions(run.scale_count(15, 5), seconds=2.5 * LEASE_SECONDS)
         os.killpg(victim.pid, signal.SIGCONT)
         run.wait_for_replies()
+    check_charges(run, charged)
     lost = sum("job lost to another worker" in worker.log_text for worker in run.cluster.processes)
     run.notes.append(f"{lost} resumed workers found their jobs taken over")
 
