@@ -36,6 +36,7 @@ from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.handlers.router import Router
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.rules.settings_handler import SettingsHandler
 from bot.handlers.slash_commands import SlashCommandHandler
@@ -126,7 +127,7 @@ class Composition:
         inbox, alarm = Inbox(redis, identity.team, queue), AlarmClock()
         thread_cache = ThreadCache(redis, web_client, identity)
         thread_modes, purge, job_updates = ThreadModes(redis), Purge(redis), JobUpdates(redis)
-        (users, rules), policy = self._build_readers(), _build_policy(settings)
+        (users, rules, languages), policy = self._build_readers(), _build_policy(settings)
         job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
         refresher = JobRefresher(
             job_builder, job_updates, restart_on_edit=settings.starchat_on_edit == "restart"
@@ -136,12 +137,13 @@ class Composition:
             identity.team,
             poster,
             thread_cache,
+            languages,
             background,
             failpoints=failpoints,
             describe_rules=rules.describe_channel,
         )
         commands = CommandHandler(thread_modes, purge, queue, notices, self.metrics, quota)
-        placeholders = PlaceholderPoster(redis, queue, poster, background)
+        placeholders = PlaceholderPoster(redis, queue, poster, background, languages)
         reanswers = ReanswerHandler(
             job_builder, rules, queue, inbox, commands, placeholders, poster, background, alarm
         )
@@ -225,7 +227,7 @@ class Composition:
             stopped=self.shared.stopped,
         )
         asks = self._build_asks(policy, users, rules, questions, notices)
-        slash_commands, home = self._build_commands(asks, queue, purge, quota)
+        slash_commands, home = self._build_commands(asks, queue, purge, quota, languages)
         router = Router(
             identity,
             questions,
@@ -236,9 +238,9 @@ class Composition:
             backfill,
             slash_commands,
             asks,
-            AppEventHandler(redis, poster, purge, controls.votes.keeper, background),
+            AppEventHandler(redis, poster, purge, controls.votes.keeper, background, languages),
             home,
-            OutageSigns(identity, poster, background),
+            OutageSigns(identity, poster, background, languages),
         )
         return Handlers(
             router,
@@ -251,7 +253,12 @@ class Composition:
         )
 
     def _build_commands(
-        self, asks: AskHandlers, queue: JobQueue, purge: Purge, quota: CommandQuota
+        self,
+        asks: AskHandlers,
+        queue: JobQueue,
+        purge: Purge,
+        quota: CommandQuota,
+        languages: ReaderLanguages,
     ) -> tuple[SlashCommandHandler, HomeHandler]:
         check = asks.shortcut.asker_check
         commands = SlashCommandHandler(
@@ -261,16 +268,17 @@ class Composition:
             queue,
             purge,
             quota,
-            self._build_settings(check.rules),
+            self._build_settings(languages),
         )
         return commands, build_home(self.settings, self.redis, commands, self.shared.poster)
 
-    def _build_readers(self) -> tuple[UserDirectory, RuleReader]:
+    def _build_readers(self) -> tuple[UserDirectory, RuleReader, ReaderLanguages]:
         web_client, shared = self.web_client, self.shared
         users = UserDirectory(self.redis, web_client, shared.name_pool, shared.author_pool)
         cache = RulesCache(self.redis, self.identity.team)
         store, groups = RuleStore(self.records), UserGroups(web_client)
-        return users, RuleReader(self.identity, self.channels_file, groups, cache, store)
+        rules = RuleReader(self.identity, self.channels_file, groups, cache, store)
+        return users, rules, ReaderLanguages(users, rules)
 
     def _build_asks(
         self,
@@ -297,11 +305,12 @@ class Composition:
         )
         return AskHandlers(ShortcutHandler(check, outbox, poster, self.shared.background), private)
 
-    def _build_settings(self, rules: RuleReader) -> SettingsHandler:
+    def _build_settings(self, languages: ReaderLanguages) -> SettingsHandler:
         web_client, shared = self.web_client, self.shared
         return SettingsHandler(
             self.identity,
-            rules,
+            languages.rules,
+            languages,
             ChannelManagers(web_client, self.settings.starchat_admins),
             shared.poster,
             shared.background,
@@ -324,7 +333,9 @@ class Composition:
             self.redis, identity.team, admins, queue, cache, poster, notices, shared.background
         )
         sweeps = [sessions.end_due, deletion.delete_due, reworks.rules.refresh_due]
-        follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
+        follow_up = StopFollowUp(
+            stops, poster, cache, shared.background, sweeps, notices.languages, failpoints
+        )
         votes = VoteParts(
             self.settings, identity, self.records, users, notices, self.metrics, failpoints
         ).build_handler()

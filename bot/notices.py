@@ -6,18 +6,23 @@ text or markup.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from bot import texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
-from contract.texts import QUESTION_TOO_LONG
+from contract.language import PluralPhrase, Translatable
+from contract.texts import QUESTION_TOO_LONG, join_sentences
 
 MAX_NUMBER: Final = 1_000_000
 """Largest number in a notice; a larger one in Redis was not written by the bot."""
+
+
+READER_PATTERN: Final = r"[A-Za-z0-9]{0,64}"
 
 
 class Sentence(StrEnum):
@@ -65,14 +70,14 @@ class Sentence(StrEnum):
     VOTE_WITHDRAWN = "vote_withdrawn"
 
 
-FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
+FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     **{Sentence(verdict.value): text for verdict, text in texts.COMMAND_REPLIES.items()},
     Sentence.TOO_LONG: QUESTION_TOO_LONG,
     Sentence.STILL_ANSWERING: texts.STILL_ANSWERING,
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
     Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
-    Sentence.ANSWER_NOT_KEPT: str(ask_texts.ANSWER_NOT_KEPT),
-    Sentence.ASK_NOT_POSTED: str(ask_texts.ASK_NOT_POSTED),
+    Sentence.ANSWER_NOT_KEPT: ask_texts.ANSWER_NOT_KEPT,
+    Sentence.ASK_NOT_POSTED: ask_texts.ASK_NOT_POSTED,
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
     Sentence.STOP_REFUSED: texts.STOP_REFUSED,
     Sentence.STOP_ENDED: texts.STOP_ENDED,
@@ -124,41 +129,50 @@ class Notice:
     A sentence with its numbers.
 
     `waiting` counts the person's questions, `seconds` is the expected wait, `None` if unknown.
-    `day` is the day of a budget, counted from 1970.
+    `day` is the day of a budget, counted from 1970. `reader` is the user whose language counts
+    where a thread reads the notice.
     """
 
     sentence: Sentence
     waiting: int = 0
     seconds: int | None = None
     day: int = 0
+    reader: str = ""
 
     def to_json(self) -> str:
         """Serialize the notice as JSON text."""
-        return json.dumps([self.sentence.value, self.waiting, self.seconds, self.day])
+        return json.dumps([self.sentence.value, self.waiting, self.seconds, self.day, self.reader])
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Parse what `to_json` returned. Raises `ValueError`, which quotes nothing."""
         try:
-            # An earlier version wrote no day.
-            name, waiting, seconds, *day = json.loads(text)
-            notice = cls(Sentence(name), waiting, seconds, *day)
+            # Earlier versions wrote no day and no reader.
+            found: list[Any] = list(json.loads(text))
+            later: list[Any] = [0, ""]
+            name, waiting, seconds, day, reader = found + later[len(found) - 3 :]
+            sentence = Sentence(name)
         except (ValueError, TypeError, RecursionError):
             raise ValueError("not a notice") from None
-        for number in (waiting, 0 if seconds is None else seconds, notice.day):
+        for number in (waiting, 0 if seconds is None else seconds, day):
             if type(number) is not int or not 0 <= number <= MAX_NUMBER:
                 raise ValueError("not a number of a notice")
-        return notice
+        if not isinstance(reader, str) or not re.fullmatch(READER_PATTERN, reader):
+            raise ValueError("not a reader of a notice")
+        return cls(sentence, waiting, seconds, day, reader)
 
-    def render(self, refused: int = 1, *, is_more: bool = False) -> str:
+    def describe(self, refused: int = 1, *, is_more: bool = False) -> Translatable:
         """
-        Return the text; `refused` counts the questions that were not taken.
+        Return the sentences; `refused` counts the questions that were not taken.
 
         `is_more` is whether an earlier notice has told of others.
         """
-        return _describe_count(refused, is_more=is_more) + self._render_sentence()
+        sentence = self._find_sentence()
+        if refused < 1 or (refused == 1 and not is_more):
+            return sentence
+        return join_sentences(_describe_count(refused, is_more=is_more), sentence)
 
-    def _render_sentence(self) -> str:
+    def _find_sentence(self) -> Translatable:
         match self.sentence:
             case Sentence.QUEUE_FULL:
                 return texts.queue_full(self.seconds)
@@ -177,9 +191,13 @@ def round_seconds(seconds: float | None) -> int | None:
     return None if seconds is None else min(MAX_NUMBER, round(max(0.0, seconds)))
 
 
-def _describe_count(refused: int, *, is_more: bool) -> str:
-    if refused < 1 or (refused == 1 and not is_more):
-        return ""
-    more = " more" if is_more else ""
-    noun = "question was" if refused == 1 else "questions were"
-    return f"{refused}{more} {noun} not taken. "
+def _describe_count(refused: int, *, is_more: bool) -> Translatable:
+    if is_more:
+        return PluralPhrase(
+            "{count} more question was not taken.",
+            "{count} more questions were not taken.",
+            refused,
+        )
+    return PluralPhrase(
+        "{count} question was not taken.", "{count} questions were not taken.", refused
+    )

@@ -1,12 +1,14 @@
 """Messages that people read from the bot, and the blocks that carry them."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bot.messages.admission import Verdict
 from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID
 from bot.rules import texts as rule_texts
 from contract import queue_eta
-from contract.texts import MODEL_LOADING
+from contract.language import JoinedPhrases, Language, Phrase, PluralPhrase, Translatable
+from contract.texts import MODEL_LOADING, join_sentences
 from contract.usage import SECONDS_PER_DAY
 from contract.worker_status import WorkerStatus
 
@@ -14,7 +16,7 @@ Blocks = list[dict[str, Any]]
 MAX_NAME_CHARACTERS: Final = 80
 """Longest name in a line below a reply."""
 
-HELP_TEXT: Final = (
+HELP_TEXT: Final = Phrase(
     "Mention me with a question about code, and I'll answer in the thread.\n"
     "• While only you and I write in a thread, you don't need to mention me again.\n"
     "• Paste code, or attach text files: I read up to 8 files of a thread.\n"
@@ -25,110 +27,120 @@ HELP_TEXT: Final = (
     "• `rules`: I show this channel's rules, and what I'm told here.\n"
     "I can be wrong, so read my code before you run it."
 )
-WELCOME: Final = (
+WELCOME: Final = Phrase(
     "Mention me with a question about code, and I'll answer it in a thread. "
     "I run a small language model that can be wrong, so read my code before you run it. "
     "To see everything I can do, mention me with `help`."
 )
-EMPTY_QUESTION: Final = (
-    "What would you like to know? Write your question after my name.\n" + HELP_TEXT
+EMPTY_QUESTION: Final = JoinedPhrases(
+    [Phrase("What would you like to know? Write your question after my name."), HELP_TEXT]
 )
-FOLLOW_CONFIRMED: Final = (
+FOLLOW_CONFIRMED: Final = Phrase(
     "I'll answer every message in this thread that isn't addressed to another person. "
     "To stop that, mention me with `mute`."
 )
-MUTE_CONFIRMED: Final = (
+MUTE_CONFIRMED: Final = Phrase(
     "I'll answer only messages in this thread that mention me. "
     "To change that, mention me with `follow`."
 )
-THREAD_FORGOTTEN: Final = (
+THREAD_FORGOTTEN: Final = Phrase(
     "I deleted my copy of this thread. I'll read it again the next time you mention me."
 )
-MEMBERS_ONLY: Final = (
+MEMBERS_ONLY: Final = Phrase(
     "Only members of this workspace can ask me questions. An administrator can change this."
 )
-TOO_MANY_COMMANDS: Final = (
+TOO_MANY_COMMANDS: Final = Phrase(
     "You have sent me more than 10 commands within a minute, so I didn't run this one. Please send "
     "it again in a minute."
 )
-AUTHOR_NOT_VERIFIED: Final = (
+AUTHOR_NOT_VERIFIED: Final = Phrase(
     "Slack didn't tell me whether you are a member of this workspace, and only members can ask me "
     "questions. Please ask again in a minute."
 )
-NO_WORKER: Final = (
+NO_WORKER: Final = Phrase(
     "No worker is running right now. Your question is queued, and I'll answer it when a worker "
     "is back."
 )
-EDITED_AFTER_ANSWER: Final = (
+EDITED_AFTER_ANSWER: Final = Phrase(
     "You edited your question after I answered it. Should I answer the new version?"
 )
-EDITED_WHILE_RUNNING: Final = (
+EDITED_WHILE_RUNNING: Final = Phrase(
     "You edited your question while I was answering it. I'll finish this answer first. "
     "Then I can answer the new version."
 )
-STILL_ANSWERING: Final = (
+ANSWER_AGAIN: Final = Phrase("Answer again")
+STILL_ANSWERING: Final = Phrase(
     "I'm still answering your question. Press the button again when the answer is complete."
 )
-QUESTION_KEPT: Final = "Your question is queued. I'll answer it here."
-WAITS_IN_THREAD: Final = "will answer your question after the one before it."
-WAITS_FOR_QUEUE: Final = "can't reach the queue. I'll answer your question as soon as I can."
-QUESTION_NOT_READ: Final = "I couldn't read this question. Please ask it again."
-QUESTION_NOT_FOUND: Final = "I can't find that question any more. Please ask it again."
-NOTHING_TO_STOP: Final = (
+QUESTION_KEPT: Final = Phrase("Your question is queued. I'll answer it here.")
+WAITS_IN_THREAD: Final = Phrase("will answer your question after the one before it.")
+WAITS_FOR_QUEUE: Final = Phrase(
+    "can't reach the queue. I'll answer your question as soon as I can."
+)
+QUESTION_NOT_READ: Final = Phrase("I couldn't read this question. Please ask it again.")
+QUESTION_NOT_FOUND: Final = Phrase("I can't find that question any more. Please ask it again.")
+NOTHING_TO_STOP: Final = Phrase(
     "None of your questions is waiting or being answered in this thread, so there's nothing to "
     "stop. Write `stop` in the thread of your question, or press its *Stop* button."
 )
-STOP_REFUSED: Final = (
+STOP_REFUSED: Final = Phrase(
     "Only the person who asked, or an administrator, can stop this reply. I'll finish it."
 )
-STOP_ENDED: Final = "That reply was already written, so there was nothing left to stop."
-DELETE_REFUSED: Final = (
+STOP_ENDED: Final = Phrase("That reply was already written, so there was nothing left to stop.")
+DELETE_REFUSED: Final = Phrase(
     "Only the person who asked, or an administrator, can delete this reply. It stays."
 )
-CONTROL_REFUSED: Final = "Only the person who asked can use that button."
-REPLY_CHANGED: Final = (
+CONTROL_REFUSED: Final = Phrase("Only the person who asked can use that button.")
+REPLY_CHANGED: Final = Phrase(
     "That reply has changed since this button was shown. Please use the buttons below it now."
 )
-REPLY_NOT_KEPT: Final = (
+REPLY_NOT_KEPT: Final = Phrase(
     "I no longer keep this reply's text, so I couldn't bring it back if something went wrong. "
     "It stays as it is. Please ask again in this thread."
 )
-REPLY_DELETED: Final = "That reply was deleted, so I did nothing. Please ask again."
-PREVIOUS_NOT_KEPT: Final = "I no longer keep the version before this one. The reply stays."
-REPLY_NOT_CUT: Final = "That reply is complete, so there's nothing to continue."
-LATER_TURN: Final = (
+REPLY_DELETED: Final = Phrase("That reply was deleted, so I did nothing. Please ask again.")
+PREVIOUS_NOT_KEPT: Final = Phrase("I no longer keep the version before this one. The reply stays.")
+REPLY_NOT_CUT: Final = Phrase("That reply is complete, so there's nothing to continue.")
+LATER_TURN: Final = Phrase(
     "This thread has a later question that builds on that reply, so the reply stays. "
     "Please ask again in this thread."
 )
-REWORK_WAITS: Final = "will work on that reply when it's your turn."
-CONTROL_UNREADABLE: Final = (
+REWORK_WAITS: Final = Phrase("will work on that reply when it's your turn.")
+CONTROL_UNREADABLE: Final = Phrase(
     "I can't read that button, so I did nothing. Please ask me again in this thread."
 )
-VOTE_DELAYED: Final = "I've kept your vote. I'll store it as soon as I can reach what I need."
-VOTE_GONE: Final = "That reply was deleted, so I didn't store your vote."
-VOTE_REFUSED: Final = "I couldn't store your vote. Please vote again in a few minutes."
-VOTE_WITHDRAWN: Final = "You withdrew your vote on that reply. Press the button again to vote."
-REASON_TITLE: Final = "What was wrong?"
-REASON_QUESTION: Final = "Why was this a bad answer?"
-REASON_SUBMIT: Final = "Send"
-REASON_CLOSE: Final = "Skip"
-REASON_NOTE: Final = "Your vote counts already. A reason is optional."
+VOTE_DELAYED: Final = Phrase(
+    "I've kept your vote. I'll store it as soon as I can reach what I need."
+)
+VOTE_GONE: Final = Phrase("That reply was deleted, so I didn't store your vote.")
+VOTE_REFUSED: Final = Phrase("I couldn't store your vote. Please vote again in a few minutes.")
+VOTE_WITHDRAWN: Final = Phrase(
+    "You withdrew your vote on that reply. Press the button again to vote."
+)
+REASON_TITLE: Final = Phrase("What was wrong?")
+REASON_QUESTION: Final = Phrase("Why was this a bad answer?")
+REASON_SUBMIT: Final = Phrase("Send")
+REASON_CLOSE: Final = Phrase("Skip")
+REASON_NOTE: Final = Phrase("Your vote counts already. A reason is optional.")
 VOTE_REASONS: Final = {
-    "broken": "Doesn't run",
-    "wrong": "Wrong",
-    "unsafe": "Unsafe",
-    "invented": "Invented link or package",
-    "other": "Other",
+    "broken": Phrase("Doesn't run"),
+    "wrong": Phrase("Wrong"),
+    "unsafe": Phrase("Unsafe"),
+    "invented": Phrase("Invented link or package"),
+    "other": Phrase("Other"),
 }
 """Label of each reason of a 👎."""
-STOP_GONE: Final = (
+STOP_GONE: Final = Phrase(
     "There's nothing to stop here: that question was deleted, or its reply is already complete."
 )
-BEHIND_OWN_QUESTIONS: Final = (
+COPY_RETURNS: Final = Phrase(
+    "Your messages stay in Slack. I'll read a thread again the next time someone mentions me in it."
+)
+BEHIND_OWN_QUESTIONS: Final = Phrase(
     "You have other questions in progress. This one is queued behind them."
 )
 
-COMMAND_REPLIES: Final = {
+COMMAND_REPLIES: Final[Mapping[Verdict, Translatable]] = {
     Verdict.EMPTY: EMPTY_QUESTION,
     Verdict.HELP: HELP_TEXT,
     Verdict.FOLLOW: FOLLOW_CONFIRMED,
@@ -146,37 +158,42 @@ COMMAND_REPLIES: Final = {
 """Reply to each message that is no question."""
 
 
-def queue_full(seconds: float | None) -> str:
+def queue_full(seconds: float | None) -> Translatable:
     """Tell that the queue is full and when to ask again; `seconds` is the expected wait."""
-    return (
-        "The queue is full, so I can't take your question now. "
-        f"Please ask again in {queue_eta.describe_duration(seconds)}."
+    return Phrase(
+        "The queue is full, so I can't take your question now. Please ask again in {duration}.",
+        duration=queue_eta.describe_duration(seconds),
     )
 
 
-def user_quota_exceeded(waiting: int, seconds: float | None) -> str:
+def user_quota_exceeded(waiting: int, seconds: float | None) -> Translatable:
     """Tell that a user has the maximum number of waiting questions, and when to ask again."""
-    questions = "1 question" if waiting == 1 else f"{waiting} questions"
-    return (
-        f"You have {questions} waiting, the maximum for one person. "
-        f"Please ask again in {queue_eta.describe_duration(seconds)}."
+    return PluralPhrase(
+        "You have {count} question waiting, the maximum for one person. "
+        "Please ask again in {duration}.",
+        "You have {count} questions waiting, the maximum for one person. "
+        "Please ask again in {duration}.",
+        waiting,
+        duration=queue_eta.describe_duration(seconds),
     )
 
 
-def user_budget_exceeded(day: int) -> str:
+def user_budget_exceeded(day: int) -> Translatable:
     """Tell that a user's budget of a day (from 1970) is used up, and when the next one begins."""
-    return (
+    return Phrase(
         "Your share of today's GPU time is used up, or your questions in progress will use the "
-        f"rest. You get a new share {describe_reset(day)}. Please ask again then."
+        "rest. You get a new share {time}. Please ask again then.",
+        time=describe_reset(day),
     )
 
 
-def channel_budget_exceeded(day: int) -> str:
+def channel_budget_exceeded(day: int) -> Translatable:
     """Tell that a channel's budget of a day is used up, and when the next one begins."""
-    return (
+    return Phrase(
         "This channel's share of today's GPU time is used up, or the questions in progress here "
-        f"will use the rest. It gets a new share {describe_reset(day)}. Please ask again then, "
-        "or ask me in a direct message."
+        "will use the rest. It gets a new share {time}. Please ask again then, or ask me in a "
+        "direct message.",
+        time=describe_reset(day),
     )
 
 
@@ -188,7 +205,7 @@ def describe_reset(day: int) -> str:
 
 def placeholder_text(
     position: int, workers: tuple[WorkerStatus, ...], seconds: float | None, *, is_behind_own: bool
-) -> str | None:
+) -> Translatable | None:
     """
     Tell why an answer does not start at once; `None` if it does.
 
@@ -209,12 +226,14 @@ def placeholder_text(
     )
 
 
-def describe_ran(name: str, count: int) -> str:
+def describe_ran(name: str, count: int) -> Translatable:
     """Tell for whom a reply's code ran: the first person and the number of all, at least 1."""
     if not name:
-        return "✓ ran for 1 person" if count == 1 else f"✓ ran for {count} people"
+        return PluralPhrase("✓ ran for {count} person", "✓ ran for {count} people", count)
     shown = " ".join(name.split())[:MAX_NAME_CHARACTERS]
-    return f"✓ ran for {shown}" if count == 1 else f"✓ ran for {shown} ({count})"
+    if count == 1:
+        return Phrase("✓ ran for {name}", name=shown)
+    return Phrase("✓ ran for {name} ({count})", name=shown, count=count)
 
 
 def context_blocks(text: str) -> Blocks:
@@ -222,41 +241,55 @@ def context_blocks(text: str) -> Blocks:
     return [{"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}]
 
 
-def reanswer_blocks(text: str, thread: str, ts: str, version: str) -> Blocks:
-    """Return a text with the *Answer again* button for the question at `ts`."""
+def reanswer_blocks(
+    text: str, language: Language, address: tuple[str, str], version: str
+) -> Blocks:
+    """Return a text with the *Answer again* button; `address` is thread and question (`ts`)."""
+    thread, ts = address
     button = {
         "type": "button",
         "action_id": ANSWER_AGAIN_ACTION_ID,
-        "text": {"type": "plain_text", "text": "Answer again"},
+        "text": {"type": "plain_text", "text": ANSWER_AGAIN.translate(language)},
         "value": f"{thread} {ts} {version}",
     }
     return [section_block(text), {"type": "actions", "elements": [button]}]
 
 
-def status_text(pending: int, workers: tuple[WorkerStatus, ...], seconds: float | None) -> str:
+def status_text(
+    pending: int, workers: tuple[WorkerStatus, ...], seconds: float | None
+) -> Translatable:
     """Describe queue and workers, for `/starchat status` and the Home tab."""
     if not workers:
-        return f"No worker is running. Queued questions: {pending}."
+        return Phrase("No worker is running. Queued questions: {count}.", count=pending)
     if all(worker.loading for worker in workers):
-        return f"The model is still loading. Queued questions: {pending}."
+        return Phrase("The model is still loading. Queued questions: {count}.", count=pending)
     busy = sum(worker.busy_slots for worker in workers)
     slots = sum(worker.slots for worker in workers)
     if not pending:
-        return f"Ready. No question is waiting; I can answer {slots} at the same time."
-    text = f"Answering {busy} of at most {slots} questions at the same time."
-    if seconds is not None and seconds >= 1:
-        text += f" A new question would start in {queue_eta.describe_duration(seconds)}."
-    return text
-
-
-def purge_text(threads: int) -> str:
-    """Tell how many threads `/starchat forget` deleted."""
-    copies = {0: "I had no copy of a thread in this channel.", 1: "I deleted my copy of 1 thread."}
-    deleted = copies.get(threads, f"I deleted my copies of {threads} threads.")
-    return (
-        f"{deleted} Your messages stay in Slack. I'll read a thread again the next time someone "
-        "mentions me in it."
+        return Phrase(
+            "Ready. No question is waiting; I can answer {slots} at the same time.", slots=slots
+        )
+    text = Phrase(
+        "Answering {busy} of at most {slots} questions at the same time.", busy=busy, slots=slots
     )
+    if seconds is None or seconds < 1:
+        return text
+    start = Phrase(
+        "A new question would start in {duration}.", duration=queue_eta.describe_duration(seconds)
+    )
+    return join_sentences(text, start)
+
+
+def purge_text(threads: int) -> Translatable:
+    """Tell how many threads `/starchat forget` deleted."""
+    deleted: Translatable = Phrase("I had no copy of a thread in this channel.")
+    if threads:
+        deleted = PluralPhrase(
+            "I deleted my copy of {count} thread.",
+            "I deleted my copies of {count} threads.",
+            threads,
+        )
+    return join_sentences(deleted, COPY_RETURNS)
 
 
 def section_block(text: str) -> dict[str, Any]:

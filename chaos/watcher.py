@@ -15,7 +15,7 @@ MAX_POLL_SECONDS: Final = 60.0
 """Maximum duration of the workspace's long poll."""
 POLL_PAUSE_SECONDS: Final = 0.1
 """Pause after a change: changes come in bursts, and a read of each would take a core."""
-RETRY_NOTICE: Final = render.compose_retrying().text
+RETRY_NOTICE: Final = str(render.texts.RETRYING)
 """Text of a reply whose generation was restarted."""
 
 

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from contract.attached_files import MAX_FILES_PER_THREAD
 from contract.conversation import Conversation, Speaker, Turn
+from contract.language import Language
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.rework import Rework
 
@@ -72,6 +73,11 @@ class Job(BaseModel):
 
     rework: Rework | None = Field(default=None, exclude_if=lambda rework: rework is None)
     """What to do with the finished reply. Left out for a question, as older workers expect."""
+
+    language: Language = Field(
+        default=Language.ENGLISH, exclude_if=lambda language: language is Language.ENGLISH
+    )
+    """Language of our sentences in the thread. Left out if English, as older workers expect."""
 
     @model_validator(mode="after")
     def _require_question_last(self) -> Self:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from contract.language import Phrase, PluralPhrase, Translatable
 from contract.worker_status import WorkerStatus
 
 SECONDS_PER_MINUTE: Final = 60
@@ -25,22 +26,30 @@ def estimate_wait(jobs_ahead: int, workers: tuple[WorkerStatus, ...]) -> float |
     return max(0, jobs_ahead - slots + 1) * (sum(measured) / len(measured)) / slots
 
 
-def describe_position(jobs_ahead: int, seconds: float | None) -> str:
+def describe_position(jobs_ahead: int, seconds: float | None) -> Translatable:
     """Describe a question's position in the queue, and the estimated wait if it is known."""
     if jobs_ahead <= 0:
-        return "Your question is next."
-    questions_ahead = "One question is" if jobs_ahead == 1 else f"{jobs_ahead} questions are"
+        return Phrase("Your question is next.")
     if seconds is None or seconds < 1:
-        return f"{questions_ahead} ahead of yours."
-    return f"{questions_ahead} ahead of yours. I expect to start in {describe_duration(seconds)}."
+        return PluralPhrase(
+            "One question is ahead of yours.",
+            "{count} questions are ahead of yours.",
+            jobs_ahead,
+        )
+    return PluralPhrase(
+        "One question is ahead of yours. I expect to start in {duration}.",
+        "{count} questions are ahead of yours. I expect to start in {duration}.",
+        jobs_ahead,
+        duration=describe_duration(seconds),
+    )
 
 
-def describe_duration(seconds: float | None) -> str:
+def describe_duration(seconds: float | None) -> Translatable:
     """Describe a wait in words; `None` means unknown."""
     if seconds is None:
-        return "a few minutes"
+        return Phrase("a few minutes")
     steps = max(1, round(seconds / ROUNDING_SECONDS))
     if steps * ROUNDING_SECONDS < SECONDS_PER_MINUTE:
-        return f"about {steps * ROUNDING_SECONDS} seconds"
+        return Phrase("about {seconds} seconds", seconds=steps * ROUNDING_SECONDS)
     minutes = max(1, round(seconds / SECONDS_PER_MINUTE))
-    return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+    return PluralPhrase("about a minute", "about {count} minutes", minutes)

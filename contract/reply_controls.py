@@ -12,16 +12,19 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Job
+from contract.language import Language, Phrase
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.texts import (
     BAD_LABEL,
     CONTINUE_BUTTON,
+    DELETE_BUTTON,
     DELETE_LABEL,
     DELETE_QUESTION,
     DELETE_WARNING,
     DETAILS_BUTTON,
     GOOD_LABEL,
+    KEEP_BUTTON,
     PREVIOUS_BUTTON,
     RAN_BUTTON,
     REGENERATE_BUTTON,
@@ -96,6 +99,7 @@ def build_controls(
     details: ReplyDetails,
     versions: ReplyVersions = ONE_VERSION,
     *,
+    language: Language,
     is_direct: bool,
     has_code: bool = False,
 ) -> tuple[Block, ...]:
@@ -107,20 +111,27 @@ def build_controls(
     """
     visible_to = [] if is_direct else [address.asker]
     vote = f"{address.to_value()} {details.reply_id or NO_VERSION}"
-    buttons = [_build_button(RAN_ACTION_ID, RAN_BUTTON, f"ran {vote}", ())] if has_code else []
+    buttons = []
+    if has_code:
+        label = RAN_BUTTON.translate(language)
+        buttons.append(_build_button(RAN_ACTION_ID, label, f"ran {vote}", ()))
     shown = {
         ReworkKind.REGENERATE: bool(details.reply_id),
         ReworkKind.CONTINUE: versions.is_cut,
         ReworkKind.PREVIOUS: versions.has_previous,
     }
     buttons += [
-        build_rework_button(kind, address, details.reply_id, visible_to)
+        build_rework_button(kind, address, details.reply_id, language, visible_to)
         for kind, is_shown in shown.items()
         if is_shown
     ]
     facts = f"{address.to_value()} {details.to_value()}"
-    buttons.append(_build_button(DETAILS_ACTION_ID, DETAILS_BUTTON, facts, visible_to))
-    quiet = [_build_feedback_buttons(vote), _build_delete_button(address, visible_to)]
+    label = DETAILS_BUTTON.translate(language)
+    buttons.append(_build_button(DETAILS_ACTION_ID, label, facts, visible_to))
+    quiet = [
+        _build_feedback_buttons(vote, language),
+        _build_delete_button(address, language, visible_to),
+    ]
     return (
         {"type": "actions", "elements": buttons},
         {"type": "context_actions", "elements": quiet},
@@ -128,11 +139,16 @@ def build_controls(
 
 
 def build_rework_button(
-    kind: ReworkKind, address: ReplyAddress, reply_id: str, visible_to: Sequence[str] = ()
+    kind: ReworkKind,
+    address: ReplyAddress,
+    reply_id: str,
+    language: Language,
+    visible_to: Sequence[str] = (),
 ) -> Block:
     """Return the button that asks for work on one version of a reply."""
     value = f"{address.to_value()} {reply_id}"
-    return _build_button(REWORK_ACTION_IDS[kind], REWORK_BUTTONS[kind], value, visible_to)
+    label = REWORK_BUTTONS[kind].translate(language)
+    return _build_button(REWORK_ACTION_IDS[kind], label, value, visible_to)
 
 
 def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[str]) -> Block:
@@ -145,10 +161,11 @@ def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[s
     return button | ({"visible_to_user_ids": list(visible_to)} if visible_to else {})
 
 
-def _build_feedback_buttons(vote: str) -> Block:
-    def build_side(mark: str, label: str) -> Block:
-        text = {"type": "plain_text", "text": label}
-        return {"text": text, "accessibility_label": label, "value": f"{mark} {vote}"}
+def _build_feedback_buttons(vote: str, language: Language) -> Block:
+    def build_side(mark: str, label: Phrase) -> Block:
+        words = label.translate(language)
+        text = {"type": "plain_text", "text": words}
+        return {"text": text, "accessibility_label": words, "value": f"{mark} {vote}"}
 
     return {
         "type": "feedback_buttons",
@@ -158,16 +175,22 @@ def _build_feedback_buttons(vote: str) -> Block:
     }
 
 
-def _build_delete_button(address: ReplyAddress, visible_to: Sequence[str]) -> Block:
-    button = _build_button(DELETE_ACTION_ID, DELETE_LABEL, address.to_value(), visible_to)
+def _build_delete_button(
+    address: ReplyAddress, language: Language, visible_to: Sequence[str]
+) -> Block:
+    def build_text(words: Phrase) -> Block:
+        return {"type": "plain_text", "text": words.translate(language)}
+
+    label = DELETE_LABEL.translate(language)
+    button = _build_button(DELETE_ACTION_ID, label, address.to_value(), visible_to)
     return button | {
         "type": "icon_button",
         "icon": "trash",
-        "accessibility_label": DELETE_LABEL,
+        "accessibility_label": label,
         "confirm": {
-            "title": {"type": "plain_text", "text": DELETE_QUESTION},
-            "text": {"type": "plain_text", "text": DELETE_WARNING},
-            "confirm": {"type": "plain_text", "text": "Delete"},
-            "deny": {"type": "plain_text", "text": "Keep"},
+            "title": build_text(DELETE_QUESTION),
+            "text": build_text(DELETE_WARNING),
+            "confirm": build_text(DELETE_BUTTON),
+            "deny": build_text(KEEP_BUTTON),
         },
     }

@@ -9,6 +9,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from contract.code_verdicts import MAX_VERDICTS, CodeVerdict
+
 MAX_VALUE_CHARACTERS: Final = 2_000
 """Slack's limit for the value of a button."""
 MAX_COUNT: Final = 10**9
@@ -36,8 +38,9 @@ class ReplyDetails(BaseModel):
     `reply_id` names this version of the reply. `wait_ms` counts from the acceptance of the question
     to the engine's start, `first_text_ms` and `total_ms` from there. `gpu_ms` is the reply's share
     of the engine's steps, in which other replies had theirs. `left_out_turns` messages of the
-    thread were not read, `shortened_turns` in part. `is_reproducible` is whether the engine
-    generates the same text again from the same prompt and seed.
+    thread were not read, `shortened_turns` in part. `verdicts` are those of the code checks.
+    `is_reproducible` is whether the engine generates the same text again from the same prompt and
+    seed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -62,7 +65,8 @@ class ReplyDetails(BaseModel):
     first_text_ms: Count = 0
     total_ms: Count = 0
     gpu_ms: Count = 0
-    checks: Line = ""
+    verdicts: tuple[CodeVerdict, ...] = Field(default=(), max_length=MAX_VERDICTS)
+    verdicts_left_out: Count = 0
     is_reproducible: bool = False
 
     def to_value(self) -> str:

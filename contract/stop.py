@@ -6,7 +6,8 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.job import SLACK_ID_PATTERN
-from contract.texts import ANY_ADMINISTRATOR, ASKER_WITHOUT_NAME, STOP_BUTTON
+from contract.language import Language, Translatable
+from contract.texts import ANY_ADMINISTRATOR, ASKER_WITHOUT_NAME, STOP_BUTTON, STOP_LABEL
 
 STOP_ACTION_ID: Final = "stop_reply"
 """`action_id` of the button that stops a reply."""
@@ -38,7 +39,7 @@ class StopRecord(BaseModel):
         except ValidationError:
             return cls(user=UNKNOWN_USER)
 
-    def label_for(self, asker: str) -> str:
+    def label_for(self, asker: str) -> str | Translatable:
         """Return how a sentence names the person, if `asker` is the user who asked."""
         # Line ends, control and bidirectional characters could change the sentence.
         shown = "".join(sign if sign.isprintable() else " " for sign in self.name)
@@ -65,13 +66,13 @@ def select_text_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def build_stop_block(thread_ts: str, ts: str) -> dict[str, Any]:
+def build_stop_block(thread_ts: str, ts: str, language: Language) -> dict[str, Any]:
     """Return the block with the button that stops the reply to the question at `ts`."""
     button = {
         "type": "button",
         "action_id": STOP_ACTION_ID,
-        "text": {"type": "plain_text", "text": STOP_BUTTON},
+        "text": {"type": "plain_text", "text": STOP_BUTTON.translate(language)},
         "value": f"{thread_ts} {ts}",
-        "accessibility_label": "Stop this reply",
+        "accessibility_label": STOP_LABEL.translate(language),
     }
     return {"type": "actions", "elements": [button]}

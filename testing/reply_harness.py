@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import keys
 from contract.job import Job
+from contract.language import Language
 from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import Json, Messages
 from worker import render
@@ -28,7 +29,7 @@ from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ThreadMessages
 
-PLACEHOLDER = render.compose_growing("")
+PLACEHOLDER = render.texts.WRITING
 FACTS = ReplyFacts(model="tiny", finish_reason="stop", max_new_tokens=9)
 EDIT_INTERVAL_SECONDS = 0.05
 """Interval between edits."""
@@ -96,7 +97,7 @@ class ReplyHarness:
 
 async def compose_growing(text: str) -> Message:
     """Render a growing reply at once."""
-    return render.compose_growing(text)
+    return render.compose_growing(text, Language.ENGLISH)
 
 
 def build_message(text: str) -> Message:

@@ -22,6 +22,7 @@ SilentOutcomeError
 """
 
 from contract import texts
+from contract.language import Phrase, Translatable
 
 
 class EditedError(Exception):
@@ -47,7 +48,7 @@ class AppRefusedError(Exception):
 class NoReplyError(Exception):
     """The job ends with an error message in the thread."""
 
-    user_message: str = "I couldn't answer this. Please ask again."
+    user_message: Translatable = Phrase("I couldn't answer this. Please ask again.")
 
 
 class QuestionTooLongError(NoReplyError):
@@ -59,16 +60,16 @@ class QuestionTooLongError(NoReplyError):
 class FilesUnreadableError(NoReplyError):
     """The question consists of files, and none of them can be read."""
 
-    def __init__(self, file_note: str) -> None:
+    def __init__(self, file_note: str | Translatable) -> None:
         """`file_note` says why."""
         super().__init__()
-        self.user_message = f"{file_note} {texts.PASTE_TEXT}"
+        self.user_message = texts.join_sentences(file_note, texts.PASTE_TEXT)
 
 
 class ModelFailedError(NoReplyError):
     """The maximum number of attempts has failed."""
 
-    user_message = (
+    user_message = Phrase(
         "I couldn't answer this: every attempt failed, so I've stopped trying. "
         "Please rephrase your question, or ask again later."
     )
@@ -77,7 +78,7 @@ class ModelFailedError(NoReplyError):
 class ReplyNotPostedError(NoReplyError):
     """Every attempt to post the saved reply has failed."""
 
-    user_message = (
+    user_message = Phrase(
         "I wrote a reply, but every attempt to post it failed, so I've stopped trying. "
         "Please ask again."
     )
@@ -86,7 +87,7 @@ class ReplyNotPostedError(NoReplyError):
 class ModelUnavailableError(NoReplyError):
     """The worker cannot load the model."""
 
-    user_message = (
+    user_message = Phrase(
         "I can't answer because the model failed to load. "
         "An administrator can find the reason in the worker's log."
     )
@@ -95,31 +96,33 @@ class ModelUnavailableError(NoReplyError):
 class VersionGoneError(NoReplyError):
     """Redis no longer keeps the version before the present reply."""
 
-    user_message = "I no longer keep the version before this one."
+    user_message = Phrase("I no longer keep the version before this one.")
 
 
 class ModelChangedError(NoReplyError):
     """Another model, or another device, runs than wrote the reply."""
 
-    user_message = "Another model or device runs now, so I can't work on by this reply's tokens."
+    user_message = Phrase(
+        "Another model or device runs now, so I can't work on by this reply's tokens."
+    )
 
 
 class PromptChangedError(NoReplyError):
     """The thread has changed since the reply was written."""
 
-    user_message = "The thread has changed since this reply, so I can't replay it."
+    user_message = Phrase("The thread has changed since this reply, so I can't replay it.")
 
 
 class ContextFullError(NoReplyError):
     """Reply and question fill the context window."""
 
-    user_message = "There's no room left to continue this reply. Please ask for the rest."
+    user_message = Phrase("There's no room left to continue this reply. Please ask for the rest.")
 
 
 class DeadlineExceededError(NoReplyError):
     """The question waited past its deadline."""
 
-    user_message = "Your question waited too long, so I didn't answer it. Please ask again."
+    user_message = Phrase("Your question waited too long, so I didn't answer it. Please ask again.")
 
 
 class SilentOutcomeError(Exception):

@@ -8,6 +8,7 @@ from redis import Redis
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.votes.vote_keeper import VoteKeeper
 from bot.messages.events import AppUninstalled, BotInvited, FileDeleted
 from bot.slack.poster import Poster
@@ -29,14 +30,13 @@ class AppEventHandler:
     purge: Purge
     votes: VoteKeeper
     background: BackgroundTasks
+    languages: ReaderLanguages
 
     def welcome_channel(self, invited: BotInvited) -> None:
         """Say in a channel what the bot does, at most once, in the background."""
         key = keys.welcome(invited.team, invited.channel)
         if self.redis.set(key, 1, nx=True, ex=WELCOME_QUIET_SECONDS):
-            self.background.submit(
-                "welcome", self.poster.post_in_channel, invited.channel, texts.WELCOME
-            )
+            self.background.submit("welcome", self._post_welcome, invited)
 
     def purge_file(self, deleted: FileDeleted) -> None:
         """Delete the texts of a file."""
@@ -46,6 +46,10 @@ class AppEventHandler:
     def purge_team(self, uninstalled: AppUninstalled) -> None:
         """Delete all data of a team, in the background."""
         self.background.submit("purge team", self._purge_team, uninstalled.team)
+
+    def _post_welcome(self, invited: BotInvited) -> None:
+        language = self.languages.find_for_thread(invited.channel, invited.inviter)
+        self.poster.post_in_channel(invited.channel, texts.WELCOME.translate(language))
 
     def _purge_team(self, team: str) -> None:
         log.info("team forgotten", team=team, keys=self.purge.drop_team(team))

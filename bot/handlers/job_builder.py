@@ -78,14 +78,26 @@ class JobBuilder:
         """Build the job of the message at `ts`; `author` is the user's id and team."""
         turns = self._build_turns(thread, ts, messages, source)
         user, team = author
+        is_cached = source is Source.CACHE
+        asker = self.users.lookup_users(thread.team, [user], cached_only=is_cached)[user]
         return Job(
-            thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.streaming
+            thread=thread,
+            ts=ts,
+            user=user,
+            user_team=team,
+            turns=turns,
+            streaming=self.streaming,
+            language=asker.language,
         )
 
     def apply_rules(self, job: Job, rules: ChannelRules) -> Job:
         """Return a job with the rules of its channel, which do not change afterwards."""
-        streaming = rules.streaming or self.streaming
-        return job.model_copy(update={"rules": rules.reply_rules, "streaming": streaming})
+        update = {
+            "rules": rules.reply_rules,
+            "streaming": rules.streaming or self.streaming,
+            "language": rules.language or job.language,
+        }
+        return job.model_copy(update=update)
 
     def rebuild_job(self, job: Job, source: Source) -> Job | None:
         """Rebuild a job from its thread as it is now; `None` if its question is gone."""

@@ -10,7 +10,7 @@ ambiguous, any bot takes the notice over. It searches the thread for the notice 
 
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from bot.handlers.personal_notices import (
     offer_rules,
     retry_delay,
 )
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages.events import MessagePosted
 from bot.notices import PUBLIC_SENTENCES, THREAD_SENTENCES, Notice
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
@@ -68,6 +69,7 @@ class NoticeOutbox:
     team: str
     poster: Poster
     thread_cache: ThreadCache
+    languages: ReaderLanguages
     background: BackgroundTasks
     failpoints: Failpoints = field(default_factory=Failpoints)
     describe_rules: DescribeRules = offer_rules
@@ -80,7 +82,9 @@ class NoticeOutbox:
     _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.personal = PersonalNotices(self.redis, self.team, self.poster, self.describe_rules)
+        self.personal = PersonalNotices(
+            self.redis, self.team, self.poster, self.languages, self.describe_rules
+        )
         self._due_key = keys.notice_schedule(self.team)
         self._record_script = self.redis.register_script(load_script("record_notice"))
         self._lease_script = self.redis.register_script(load_script("lease_notice"))
@@ -148,7 +152,7 @@ class NoticeOutbox:
                 name,
                 keys.NOTICE_TTL_SECONDS,
                 thread.ts,
-                notice.to_json(),
+                replace(notice, reader=post.author).to_json(),
                 self.lease_seconds,
                 keys.NOTICE_QUIET_SECONDS,
                 int(not (concerns_thread or post.bot_ids)),
@@ -234,9 +238,10 @@ class NoticeOutbox:
 
     def _post_to_thread(self, notice: _LeasedNotice) -> None:
         payload = {"part": 1, "question": notice.question_ts, "state": "notice"}
+        language = self.languages.find_for_thread(notice.thread.channel, notice.content.reader)
         self.poster.post_in_thread(
             notice.thread,
-            notice.content.render(),
+            notice.content.describe().translate(language),
             metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
             retry=False,
         )

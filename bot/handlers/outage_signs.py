@@ -12,6 +12,7 @@ from typing import Final
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages import admission
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
@@ -27,10 +28,17 @@ MAX_THREADS: Final = 1000
 class OutageSigns:
     """Shows the authors of questions that they must wait for Redis. Thread-safe."""
 
-    def __init__(self, identity: BotIdentity, poster: Poster, background: BackgroundTasks) -> None:
+    def __init__(
+        self,
+        identity: BotIdentity,
+        poster: Poster,
+        background: BackgroundTasks,
+        languages: ReaderLanguages,
+    ) -> None:
         self._identity = identity
         self._poster = poster
         self._background = background
+        self._languages = languages
         self._lock = threading.Lock()
         self._shown_at: dict[Thread, float] = {}
 
@@ -38,9 +46,11 @@ class OutageSigns:
         """Set the status of a message's thread if the message addresses the bot for certain."""
         is_addressed = admission.is_addressed(post, self._identity)
         if post.can_ask and not post.bot_ids and is_addressed and self._note_sign(post.thread):
-            self._background.submit(
-                "status", self._poster.set_status, post.thread, texts.WAITS_FOR_QUEUE
-            )
+            self._background.submit("status", self._set_status, post.thread, post.author)
+
+    def _set_status(self, thread: Thread, user: str) -> None:
+        language = self._languages.ask_slack(user)
+        self._poster.set_status(thread, texts.WAITS_FOR_QUEUE.translate(language))
 
     def _note_sign(self, thread: Thread) -> bool:
         """Note a sign in a thread; return whether the last one was long ago."""

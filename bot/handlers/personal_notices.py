@@ -16,6 +16,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 from bot import texts
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages.events import MessagePosted
 from bot.notices import REFUSALS, Notice, Sentence
 from bot.rules.texts import RULES_OFFERED, Words
@@ -52,6 +53,7 @@ class PersonalNotices:
     redis: Redis
     team: str
     poster: Poster
+    languages: ReaderLanguages
     describe_rules: DescribeRules = offer_rules
     quiet_seconds: float = keys.NOTICE_QUIET_SECONDS
     lease_seconds: float = PERSONAL_LEASE_SECONDS
@@ -96,7 +98,7 @@ class PersonalNotices:
         try:
             recorded, thread_ts, refused, told = (decode_reply(part) for part in leased)
             notice = Notice.from_json(recorded)
-            text = notice.render(_read_count(refused), is_more=told == "1")
+            sentences = notice.describe(_read_count(refused), is_more=told == "1")
             address = {"team": self.team, "channel": channel, "ts": thread_ts}
             thread = Thread(**address) if thread_ts else None
         except ValueError:
@@ -106,7 +108,7 @@ class PersonalNotices:
         delay = None
         try:
             is_rules = notice.sentence is Sentence.RULES
-            words = self.describe_rules(channel) if is_rules else Words(text)
+            words = self.describe_rules(channel) if is_rules else Words(sentences)
             self._send(channel, user, thread, words)
         except CALL_ERRORS as error:
             log.warning("notice not posted", channel=channel, why=error_name(error))
@@ -140,7 +142,8 @@ class PersonalNotices:
         )
 
     def _send(self, channel: str, user: str, thread: Thread | None, words: Words) -> None:
-        text, more_blocks = words
+        text = words.text.translate(self.languages.find_personal(user))
+        more_blocks = words.more_blocks
         if thread is not None and _is_direct(channel):
             self.poster.post_in_thread(thread, text, more_blocks=more_blocks, retry=False)
         else:

@@ -9,7 +9,7 @@ first posts it, the other one does not; `PLACEHOLDER` then holds its `ts`.
 """
 
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -18,6 +18,7 @@ from rq.job import Job as RqJob
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.budget import NoBudgetError
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster
@@ -26,6 +27,7 @@ from bot.store.job_queue import JobQueue
 from bot.store.scripts import load_script
 from contract import keys, queue_eta
 from contract.job import Thread, job_id
+from contract.language import Language, Translatable
 from contract.stop import build_stop_block
 
 log = structlog.get_logger()
@@ -39,25 +41,41 @@ MAX_WAIT_SECONDS: Final = 5.0
 """Longest wait for the budget of a placeholder. Without it, the worker posts its own."""
 
 
+class _Question(NamedTuple):
+    """Question at `ts`, which `user` asked."""
+
+    thread: Thread
+    ts: str
+    user: str
+
+
 class PlaceholderPoster:
     """Poster of placeholders, in background tasks."""
 
     def __init__(
-        self, redis: Redis, queue: JobQueue, poster: Poster, background: BackgroundTasks
+        self,
+        redis: Redis,
+        queue: JobQueue,
+        poster: Poster,
+        background: BackgroundTasks,
+        languages: ReaderLanguages,
     ) -> None:
         self._redis = redis
         self._queue = queue
         self._poster = poster
         self._background = background
+        self._languages = languages
         self._set_once_script = redis.register_script(load_script("set_field_once"))
 
-    def schedule_placeholder(self, thread: Thread, ts: str) -> None:
-        """Post a placeholder if no worker takes the question at `ts`."""
+    def schedule_placeholder(self, thread: Thread, ts: str, user: str) -> None:
+        """Post a placeholder if no worker takes the question at `ts`, which `user` asked."""
+        question = _Question(thread, ts, user)
         self._background.submit_after(
-            FIRST_LOOK_SECONDS, "placeholder", self._post_if_waiting, thread, ts, is_first=True
+            FIRST_LOOK_SECONDS, "placeholder", self._post_if_waiting, question, is_first=True
         )
 
-    def _post_if_waiting(self, thread: Thread, ts: str, *, is_first: bool) -> None:
+    def _post_if_waiting(self, question: _Question, *, is_first: bool) -> None:
+        thread, ts, _ = question
         job = job_id(thread.team, thread.channel, ts)
         if not retry_redis(partial(self._is_waiting, job)):
             return
@@ -68,15 +86,15 @@ class PlaceholderPoster:
                 SECOND_LOOK_SECONDS,
                 "placeholder",
                 self._post_if_waiting,
-                thread,
-                ts,
+                question,
                 is_first=False,
             )
         elif is_next:
-            self._announce_and_post(thread, ts, text or texts.QUESTION_KEPT)
+            self._announce_and_post(question, text or texts.QUESTION_KEPT)
         else:
             # The reply before it has no message yet: a placeholder would come above that reply.
-            self._poster.set_status(thread, texts.WAITS_IN_THREAD)
+            language = self._find_language(question)
+            self._poster.set_status(thread, texts.WAITS_IN_THREAD.translate(language))
 
     def _is_waiting(self, job: str) -> bool:
         """Return whether no worker runs a job, and no process posts its placeholder."""
@@ -84,8 +102,13 @@ class PlaceholderPoster:
         status, owner = self._redis.hmget(RqJob.key_for(job), fields)
         return owner is None and status is not None and decode_reply(status) in WAITING_STATUSES
 
-    def _announce_and_post(self, thread: Thread, ts: str, text: str) -> None:
-        job = job_id(thread.team, thread.channel, ts)
+    def _find_language(self, question: _Question) -> Language:
+        channel, user = question.thread.channel, question.user
+        return retry_redis(partial(self._languages.find_for_thread, channel, user))
+
+    def _announce_and_post(self, question: _Question, text: Translatable) -> None:
+        thread = question.thread
+        job = job_id(thread.team, thread.channel, question.ts)
         key = RqJob.key_for(job)
         try:
             # Before the intent is recorded: a worker looks for a post that is announced.
@@ -94,13 +117,13 @@ class PlaceholderPoster:
             log.info("placeholder skipped", job=job)
             return
         if self._set_field_once(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
-            self._post_placeholder(thread, ts, text)
+            self._post_placeholder(question, text)
 
     def _is_next_in_thread(self, thread: Thread, job: str) -> bool:
         head = self._redis.lindex(keys.thread_queue(thread.team, thread.channel, thread.ts), 0)
         return head is not None and decode_reply(head) == job
 
-    def _describe_wait(self, job: str) -> str | None:
+    def _describe_wait(self, job: str) -> Translatable | None:
         workers = self._queue.live_workers()
         position = self._queue.count_jobs_ahead(job)
         status, received = self._redis.hmget(RqJob.key_for(job), ["status", keys.RECEIVED])
@@ -112,16 +135,17 @@ class PlaceholderPoster:
             is_behind_own=is_deferred and received is None,
         )
 
-    def _post_placeholder(self, thread: Thread, ts: str, text: str) -> None:
+    def _post_placeholder(self, question: _Question, text: Translatable) -> None:
+        thread, ts, language = question.thread, question.ts, self._find_language(question)
         job = job_id(thread.team, thread.channel, ts)
         key = RqJob.key_for(job)
         payload = {"job": job, "part": 1, "question": ts, "state": "placeholder"}
         try:
             placeholder = self._poster.post_in_thread(
                 thread,
-                text,
+                text.translate(language),
                 metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
-                more_blocks=[build_stop_block(thread.ts, ts)],
+                more_blocks=[build_stop_block(thread.ts, ts, language)],
                 is_reserved=True,
             )
         except CALL_ERRORS as error:

@@ -138,7 +138,7 @@ class QuestionHandler:
         if is_accepted:
             self.alarm.set_alarm(delay)
             if not received.is_undecided:
-                self.placeholders.schedule_placeholder(post.thread, post.ts)
+                self.placeholders.schedule_placeholder(post.thread, post.ts, post.author)
 
     def _follow_thread(self, post: MessagePosted, attempt: int) -> None:
         # A redelivered or edited root may have replies whose events the bot has missed.

@@ -23,6 +23,7 @@ from bot.store.job_queue import EnqueueOutcome, JobQueue
 from bot.store.received import ReceivedReanswer
 from contract import keys
 from contract.job import Thread, job_id
+from contract.language import Translatable
 
 log = structlog.get_logger()
 
@@ -118,7 +119,8 @@ class ReanswerHandler:
         for part in rest:
             self.background.submit("delete", self.poster.delete_message, channel, str(part))
         if reply is None:
-            self.placeholders.schedule_placeholder(received.thread, received.ts)
+            thread, ts = received.thread, received.ts
+            self.placeholders.schedule_placeholder(thread, ts, received.user)
 
     def _find_reply(self, received: ReceivedReanswer) -> tuple[str | None, ...]:
         """Return the `ts` of each message of the present reply, in order; `(None,)` without one."""
@@ -129,13 +131,17 @@ class ReanswerHandler:
         except CALL_ERRORS:
             return (received.placeholder,)
 
-    def _post_offer(self, thread: Thread, message: Message, version: str, text: str) -> None:
+    def _post_offer(
+        self, thread: Thread, message: Message, version: str, offer: Translatable
+    ) -> None:
+        language = self.commands.notices.languages.find_personal(message.author)
+        text = offer.translate(language)
         self.poster.post_ephemeral(
             thread.channel,
             message.author,
             text,
             thread_ts=thread.ts,
-            blocks=texts.reanswer_blocks(text, thread.ts, message.ts, version),
+            blocks=texts.reanswer_blocks(text, language, (thread.ts, message.ts), version),
         )
 
     def _respond(self, received: ReceivedReanswer, notice: Notice) -> None:

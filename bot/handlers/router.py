@@ -211,19 +211,19 @@ class Router:
 
     def on_slash_command(self, body: Body, ack: Ack) -> None:
         """Run `/starchat` and reply to its author alone."""
-        words = self.slash_commands.run_slash_command(
-            SlashCommand(
-                text=str(body.get("text") or ""),
-                team=str(body.get("team_id")),
-                channel=str(body.get("channel_id")),
-                user=str(body.get("user_id")),
-                trigger_id=str(body.get("trigger_id") or ""),
-            )
+        command = SlashCommand(
+            text=str(body.get("text") or ""),
+            team=str(body.get("team_id")),
+            channel=str(body.get("channel_id")),
+            user=str(body.get("user_id")),
+            trigger_id=str(body.get("trigger_id") or ""),
         )
+        words = self.slash_commands.run_slash_command(command)
         if words is None:
             ack()
             return
-        text, more_blocks = words
+        text = words.text.translate(self.slash_commands.find_language(command))
+        more_blocks = words.more_blocks
         blocks = [texts.section_block(text), *more_blocks] if more_blocks else None
         ack(text=text, blocks=blocks, response_type="ephemeral")
 

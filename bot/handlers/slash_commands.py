@@ -7,18 +7,18 @@ from typing import Final
 from bot import texts
 from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.asks.command import SlashCommand
-from bot.handlers.asks.form import Refusal
 from bot.handlers.commands import CommandQuota
 from bot.handlers.rules.settings_handler import SettingsCommand, SettingsHandler
-from bot.messages.admission import read_words
+from bot.messages.admission import CHINESE_COMMANDS, read_words
 from bot.messages.message import BotIdentity
 from bot.rules.texts import Words
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta
+from contract.language import Language, Translatable
 
 ASK_COMMAND: Final = "ask"
-AskPrivately = Callable[[SlashCommand, str], Refusal]
+AskPrivately = Callable[[SlashCommand, str], Translatable]
 """Accepts a question; returns the words that its person reads."""
 
 
@@ -48,13 +48,14 @@ class SlashCommandHandler:
         if not command.channel.isalnum():
             return Words(texts.HELP_TEXT)
         name, typed = [*command.text.split(maxsplit=1), "", ""][:2]
-        if name.casefold() == ASK_COMMAND:
-            return Words(self._ask_privately(command, typed))
+        if CHINESE_COMMANDS.get(name, name.casefold()) == ASK_COMMAND:
+            return Words(self.ask_privately(command, typed))
         return self._run_command(command)
 
     def _run_command(self, command: SlashCommand) -> Words | None:
         form = SettingsCommand(command.channel, command.user, command.trigger_id)
-        match read_words(command.text):
+        words = [CHINESE_COMMANDS.get(word, word) for word in read_words(command.text)]
+        match words:
             case ["status"]:
                 return Words(self.describe_status())
             case ["rules"]:
@@ -69,13 +70,11 @@ class SlashCommandHandler:
             case _:
                 return Words(texts.HELP_TEXT)
 
-    def _ask_privately(self, command: SlashCommand, typed: str) -> str:
-        refusal = self.ask_privately(command, typed)
-        if isinstance(refusal, str):
-            return refusal
-        return refusal.translate(self.asker_check.lookup_language(command.user))
+    def find_language(self, command: SlashCommand) -> Language:
+        """Return the language of the reply to a command."""
+        return self.asker_check.lookup_language(command.user)
 
-    def describe_status(self) -> str:
+    def describe_status(self) -> Translatable:
         """Describe queue and workers."""
         workers, pending = self.queue.live_workers(), self.queue.queue_depth()
         return texts.status_text(pending, workers, queue_eta.estimate_wait(pending, workers))

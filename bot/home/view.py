@@ -8,7 +8,7 @@ from bot import texts
 from bot.home import texts as home_texts
 from bot.messages.mrkdwn import escape_text
 from contract.job import Thread
-from contract.language import JoinedPhrases, Language, Translatable
+from contract.language import LANGUAGE_NAMES, JoinedPhrases, Language, Translatable
 from contract.usage import Usage
 from contract.worker_status import WorkerStatus
 
@@ -18,8 +18,6 @@ CLEAR_ACTION_ID: Final = "home_clear"
 """`action_id` of the button that deletes the list of a person's questions."""
 LANGUAGE_OF_SLACK: Final = "slack"
 """Value of the choice that leaves the language to Slack's locale."""
-LANGUAGE_NAMES: Final = {Language.ENGLISH: "English", Language.CHINESE: "简体中文"}
-"""Name of each language in itself, by which its readers find it."""
 MAX_SHOWN_QUESTIONS: Final = 10
 MAX_SETTING_CHARACTERS: Final = 200
 

@@ -48,6 +48,19 @@ VERDICT_BY_COMMAND: Final = {
     "stop": Verdict.STOP,
     "rules": Verdict.RULES,
 }
+CHINESE_COMMANDS: Final = {
+    **dict.fromkeys(("帮助", "幫助"), "help"),
+    **dict.fromkeys(("跟进", "跟進"), "follow"),
+    **dict.fromkeys(("静音", "靜音"), "mute"),
+    **dict.fromkeys(("忘记", "忘記"), "forget"),
+    **dict.fromkeys(("停止", "停"), "stop"),
+    **dict.fromkeys(("规则", "規則"), "rules"),
+    **dict.fromkeys(("状态", "狀態"), "status"),
+    **dict.fromkeys(("设置", "設定"), "settings"),
+    **dict.fromkeys(("撤销", "復原"), "undo"),
+    **dict.fromkeys(("提问", "提問"), "ask"),
+}
+"""Commands in Chinese, with their English words. They count as a whole message only."""
 RULES_QUESTION: Final = ("what", "are", "you", "told", "here")
 """Words that ask for a channel's rules, as the command `rules` does."""
 MAX_COMMAND_CHARACTERS: Final = 200
@@ -56,7 +69,7 @@ MAX_STOP_CHARACTERS: Final = 200
 """Maximum length of a message that may be the word `stop`, with its formatting and mentions."""
 
 
-PUNCTUATION: Final = frozenset("\u200b>*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]")
+PUNCTUATION: Final = frozenset("\u200b>*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]。，、；：！？（）【】「」《》")
 """Signs of which a message without words consists; others, such as `<=`, may be a question."""
 EMOJI: Final = re.compile(r":[a-z0-9_+'-]{1,100}:")
 WORD: Final = re.compile(r"[^\W_]+")
@@ -153,7 +166,8 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
         return Verdict.EMPTY
     if len(rest) <= MAX_COMMAND_CHARACTERS and tuple(read_words(rest)) == RULES_QUESTION:
         return Verdict.RULES
-    return VERDICT_BY_COMMAND.get(read_single_word(rest))
+    word = read_single_word(rest)
+    return VERDICT_BY_COMMAND.get(CHINESE_COMMANDS.get(word, word))
 
 
 def is_stop_word(text: str, identity: BotIdentity) -> bool:

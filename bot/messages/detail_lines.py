@@ -2,80 +2,121 @@
 
 from typing import Any, Final
 
+from contract.code_verdicts import describe_verdicts
+from contract.language import JoinedPhrases, Language, Phrase, PluralPhrase, Translatable
 from contract.reply_controls import ReplyAddress, build_rework_button
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
+from contract.texts import LIST_COMMA
 
-TITLE: Final = "Details of this reply"
+TITLE: Final = Phrase("Details of this reply")
 MS_PER_SECOND: Final = 1000
-REPLAY_PROMISE: Final = (
+REPLAY_PROMISE: Final = Phrase(
     "Replay generates this reply once more with the same seed and says whether it is the same. In "
     "our tests, float32 on a CPU gives the same text beside any other replies."
 )
-NO_REPLAY: Final = (
+NO_REPLAY: Final = Phrase(
     "No replay: on this device, or for a reply that was cut by hand or continued, the same seed "
     "may give another text."
 )
 
 
-def build_detail_blocks(address: ReplyAddress, details: ReplyDetails) -> list[dict[str, Any]]:
+def build_detail_blocks(
+    address: ReplyAddress, details: ReplyDetails, language: Language
+) -> list[dict[str, Any]]:
     """Return the details as blocks. Nothing in them can mention, link or format."""
     can_replay = details.is_reproducible and bool(details.reply_id)
-    lines = [*describe_details(details), "", REPLAY_PROMISE if can_replay else NO_REPLAY]
-    words = {"type": "plain_text", "text": "\n".join(lines), "emoji": False}
+    advice = REPLAY_PROMISE if can_replay else NO_REPLAY
+    lines = [*(line.translate(language) for line in describe_details(details)), ""]
+    text = "\n".join([*lines, advice.translate(language)])
+    words = {"type": "plain_text", "text": text, "emoji": False}
+    title = {"type": "plain_text", "text": TITLE.translate(language)}
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": TITLE}},
+        {"type": "header", "text": title},
         {"type": "section", "text": words},
     ]
     if can_replay:
-        button = build_rework_button(ReworkKind.REPLAY, address, details.reply_id)
+        button = build_rework_button(ReworkKind.REPLAY, address, details.reply_id, language)
         blocks.append({"type": "actions", "elements": [button]})
     return blocks
 
 
-def describe_details(details: ReplyDetails) -> list[str]:
+def describe_details(details: ReplyDetails) -> list[Translatable]:
     """Return one line for each group of facts."""
-    revision = f", revision {details.revision}" if details.revision else ""
     return [
-        f"Model: {details.model or 'unknown'}{revision}",
-        f"Engine: built-in, on {details.device or 'an unknown device'}, {details.dtype}",
-        f"Seed: {details.seed}",
-        f"Sampling: {_describe_sampling(details)}, at most {details.max_new_tokens:,} tokens",
-        f"Tokens: {details.prompt_tokens:,} in, {details.new_tokens:,} out",
-        f"Context: {_describe_context(details)}",
-        f"Time: {_describe_times(details)}",
-        f"Checks: {details.checks or 'no code to check'}",
-        f"Id: {details.reply_id}",
+        _describe_model(details),
+        Phrase(
+            "Engine: built-in, on {device}, {dtype}",
+            device=details.device or Phrase("an unknown device"),
+            dtype=details.dtype,
+        ),
+        Phrase("Seed: {seed}", seed=details.seed),
+        Phrase(
+            "Sampling: {sampling}, at most {count:,} tokens",
+            sampling=_describe_sampling(details),
+            count=details.max_new_tokens,
+        ),
+        Phrase(
+            "Tokens: {prompt:,} in, {reply:,} out",
+            prompt=details.prompt_tokens,
+            reply=details.new_tokens,
+        ),
+        Phrase("Context: {parts}", parts=_describe_context(details)),
+        Phrase("Time: {times}", times=_describe_times(details)),
+        Phrase("Checks: {verdicts}", verdicts=_describe_checks(details)),
+        Phrase("Id: {id}", id=details.reply_id),
     ]
 
 
-def _describe_sampling(details: ReplyDetails) -> str:
+def _describe_model(details: ReplyDetails) -> Translatable:
+    model = details.model or Phrase("unknown")
+    if not details.revision:
+        return Phrase("Model: {model}", model=model)
+    return Phrase("Model: {model}, revision {revision}", model=model, revision=details.revision)
+
+
+def _describe_checks(details: ReplyDetails) -> Translatable:
+    if not details.verdicts:
+        return Phrase("no code to check")
+    return describe_verdicts(details.verdicts, details.verdicts_left_out)
+
+
+def _describe_sampling(details: ReplyDetails) -> Translatable:
     if not details.temperature:
-        return "greedy"
-    return f"temperature {details.temperature:g}, top_k {details.top_k}, top_p {details.top_p:g}"
+        return Phrase("greedy")
+    return Phrase(
+        "temperature {temperature}, top_k {top_k}, top_p {top_p}",
+        temperature=f"{details.temperature:g}",
+        top_k=details.top_k,
+        top_p=f"{details.top_p:g}",
+    )
 
 
-def _describe_context(details: ReplyDetails) -> str:
+def _describe_context(details: ReplyDetails) -> Translatable:
+    turns, shortened = details.left_out_turns, details.shortened_turns
+    read, unread = details.files_read, details.files_left_out
     parts = [
-        _count(details.left_out_turns, "message", "left out"),
-        _count(details.shortened_turns, "message", "shortened"),
-        _count(details.files_read, "file", "read"),
-        _count(details.files_left_out, "file", "left out"),
+        PluralPhrase("{count} message left out", "{count:,} messages left out", turns),
+        PluralPhrase("{count} message shortened", "{count:,} messages shortened", shortened),
+        PluralPhrase("{count} file read", "{count:,} files read", read),
+        PluralPhrase("{count} file left out", "{count:,} files left out", unread),
     ]
-    return ", ".join(part for part in parts if part) or "all messages, no files"
+    shown = [part for part in parts if part.count]
+    return JoinedPhrases(shown, LIST_COMMA) if shown else Phrase("all messages, no files")
 
 
-def _count(number: int, noun: str, what: str) -> str:
-    if not number:
-        return ""
-    return f"{number:,} {noun if number == 1 else noun + 's'} {what}"
-
-
-def _describe_times(details: ReplyDetails) -> str:
+def _describe_times(details: ReplyDetails) -> Translatable:
     seconds = details.total_ms / MS_PER_SECOND
-    rate = f", {details.new_tokens / seconds:,.1f} tokens a second" if seconds else ""
-    waited = details.wait_ms / MS_PER_SECOND
-    first = details.first_text_ms / MS_PER_SECOND
-    used = details.gpu_ms / MS_PER_SECOND
-    shown = f"waited {waited:,.1f} s in line, first words after {first:,.1f} s{rate}"
-    return f"{shown}, {used:,.1f} s of the engine's time" if used else shown
+    times = Phrase(
+        "waited {wait:,.1f} s in line, first words after {first:,.1f} s",
+        wait=details.wait_ms / MS_PER_SECOND,
+        first=details.first_text_ms / MS_PER_SECOND,
+    )
+    parts: list[Translatable] = [times]
+    if seconds:
+        rate = details.new_tokens / seconds
+        parts.append(Phrase("{rate:,.1f} tokens a second", rate=rate))
+    if details.gpu_ms:
+        used = details.gpu_ms / MS_PER_SECOND
+        parts.append(Phrase("{used:,.1f} s of the engine's time", used=used))
+    return JoinedPhrases(parts, LIST_COMMA)

@@ -71,7 +71,9 @@ def _parse_app_event(event: Json, team: str, identity: BotIdentity) -> Event:
         case "file_deleted":
             return FileDeleted(team=team, file=event["file_id"])
         case "member_joined_channel" if event["user"] == identity.user_id:
-            return BotInvited(team=team, channel=event["channel"])
+            return BotInvited(
+                team=team, channel=event["channel"], inviter=event.get("inviter") or ""
+            )
         case "tokens_revoked":
             return _parse_tokens_revoked(event, team)
         case _:

@@ -147,12 +147,13 @@ class AppUninstalled(BaseModel):
 
 
 class BotInvited(BaseModel):
-    """Channel that the bot has joined."""
+    """Channel that the bot has joined; `inviter` is empty if Slack does not say who invited it."""
 
     model_config = ConfigDict(frozen=True)
 
     team: SlackId
     channel: SlackId
+    inviter: SlackId = ""
 
 
 class FileDeleted(BaseModel):

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, select, tuple_
 
 from bot.records.database import Records
 from bot.records.tables import voted_replies, votes
+from contract.code_verdicts import describe_verdicts
+from contract.language import Language
+from contract.reply_details import ReplyDetails
 
 REPLIES_PER_PAGE: Final = 200
 """Replies of one transaction, which has a time limit."""
@@ -57,6 +61,16 @@ def _read_key(row: Row[Any]) -> tuple[str, ...]:
     return tuple(getattr(row, name) for name in KEY)
 
 
+def _describe_checks(facts: str) -> str:
+    """Return the verdicts of the code checks as one line, in English: programs read it."""
+    try:
+        details = ReplyDetails.model_validate_json(facts)
+    except ValidationError:
+        return ""
+    verdicts = describe_verdicts(details.verdicts, details.verdicts_left_out)
+    return verdicts.translate(Language.ENGLISH)
+
+
 def _build_line(reply: Row[Any], found: list[Row[Any]]) -> dict[str, Any]:
     facts = json.loads(reply.facts)
     return {
@@ -66,7 +80,7 @@ def _build_line(reply: Row[Any], found: list[Row[Any]]) -> dict[str, Any]:
         "model": facts.get("model", ""),
         "revision": facts.get("revision", ""),
         "sampling": {name: facts.get(name) for name in SAMPLING},
-        "checks": facts.get("checks", ""),
+        "checks": _describe_checks(reply.facts),
         "votes": [
             {
                 "user": vote.user_id,

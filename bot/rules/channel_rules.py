@@ -7,6 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from contract.job import Streaming
+from contract.language import Language
 from contract.reply_rules import ReplyRules
 
 MAX_USERS: Final = 100
@@ -35,7 +36,7 @@ class ChannelRules(ReplyRules):
 
     `users` counts if `who` is `list`, and `group` (a user group's id) if it is `group`. With
     `without_mention`, each new message of a person is a question. `streaming` is `None` for the
-    operator's choice.
+    operator's choice, and `language` for that of each person who asks.
     """
 
     who: WhoMayAsk = WhoMayAsk.EVERYONE
@@ -43,6 +44,7 @@ class ChannelRules(ReplyRules):
     group: str = Field(default="", pattern=GROUP_PATTERN)
     without_mention: bool = False
     streaming: Streaming | None = None
+    language: Language | None = None
 
     @model_validator(mode="after")
     def _require_list_or_group(self) -> Self:

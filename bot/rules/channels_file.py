@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from bot.rules.channel_rules import CHANNEL_PATTERN, MAX_USERS, ChannelRules
+from contract.language import Language
 from contract.reply_rules import (
     MAX_PROMPT_CHARACTERS,
     MAX_REPLY_TOKENS,
@@ -39,6 +40,7 @@ EXPECTATIONS: Final[Mapping[str, str]] = {
     "top_p": "a number above 0 and at most 1",
     "without_mention": "true or false",
     "streaming": "edits or off",
+    "language": " or ".join(Language),
 }
 """Each rule with what its value must be."""
 

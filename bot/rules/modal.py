@@ -1,15 +1,17 @@
 """Modal of `/starchat settings`: the rules of a channel as a form."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.rules import texts
 from bot.rules.channel_rules import MAX_USERS, ChannelRules, WhoMayAsk
-from bot.rules.channels_file import EXPECTATIONS
-from bot.rules.submission import ACTION_ID, FormAddress
+from bot.rules.submission import ACTION_ID, UNSET, FormAddress
 from contract.job import Streaming
+from contract.language import LANGUAGE_NAMES, Language, Phrase, Translatable
 from contract.reply_rules import (
     MAX_PROMPT_CHARACTERS,
+    MAX_PROMPT_TOKENS,
     MAX_REPLY_TOKENS,
     MAX_TEMPERATURE,
     MAX_TOP_K,
@@ -20,19 +22,29 @@ View = dict[str, Any]
 Block = dict[str, Any]
 
 RULES_CALLBACK_ID: Final = "channel_rules"
-OPERATOR: Final = "operator"
-"""Value of the option that leaves a choice to the operator."""
 
 WHO_OPTIONS: Final = {
-    WhoMayAsk.EVERYONE.value: "Everyone",
-    WhoMayAsk.LIST.value: "Only the people below",
-    WhoMayAsk.GROUP.value: "Only the user group below",
-    WhoMayAsk.NO_ONE.value: "No one",
+    WhoMayAsk.EVERYONE.value: Phrase("Everyone"),
+    WhoMayAsk.LIST.value: Phrase("Only the people below"),
+    WhoMayAsk.GROUP.value: Phrase("Only the user group below"),
+    WhoMayAsk.NO_ONE.value: Phrase("No one"),
 }
 STREAMING_OPTIONS: Final = {
-    OPERATOR: "As my operator has set it",
-    Streaming.EDITS.value: "They grow while I write",
-    Streaming.OFF.value: "They appear when they are complete",
+    UNSET: Phrase("As my operator has set it"),
+    Streaming.EDITS.value: Phrase("They grow while I write"),
+    Streaming.OFF.value: Phrase("They appear when they are complete"),
+}
+LANGUAGE_OPTIONS: Final[Mapping[str, Translatable | str]] = {
+    UNSET: Phrase("The language of each person who asks"),
+    **{language.value: name for language, name in LANGUAGE_NAMES.items()},
+}
+TITLE: Final = Phrase("Rules of this channel")
+HINTS: Final = {
+    "group": Phrase("Its id, such as S0123456789. Reading it needs the scope usergroups:read."),
+    "prompt": Phrase(
+        "It follows my operator's own. I read at most {count} tokens. Anybody may see it.",
+        count=MAX_PROMPT_TOKENS,
+    ),
 }
 
 
@@ -40,8 +52,9 @@ def build_modal(
     address: FormAddress,
     rules: ChannelRules,
     *,
+    language: Language,
     locked: Iterable[str] = (),
-    notes: Iterable[str] = (),
+    notes: Iterable[Translatable] = (),
     typed: Mapping[str, Any] | None = None,
 ) -> View:
     """
@@ -50,80 +63,98 @@ def build_modal(
     `notes` are sentences above the form. `typed` values take the place of the rules' own.
     """
     values = rules.model_dump(mode="json") | dict(typed or {})
-    locked = frozenset(locked)
-    inputs = [
-        _build_input(key, element) for key, element in _build_elements(values) if key not in locked
-    ]
-    blocks = [texts.context_block(note) for note in notes]
-    if locked:
-        names = texts.join_labels(locked)
-        blocks.append(texts.context_block(f"Set in `channels.toml`: {names}."))
-    blocks += inputs
-    return {
-        "type": "modal",
-        "callback_id": RULES_CALLBACK_ID,
-        "title": _plain("Rules of this channel"),
-        "submit": _plain("Save"),
-        "close": _plain("Cancel"),
-        "private_metadata": address.to_json(),
-        "blocks": blocks,
-    }
+    return _FormBuilder(language).build_form(address, values, frozenset(locked), notes)
 
 
-def build_message_modal(sentence: str) -> View:
+def build_message_modal(sentence: Translatable, language: Language) -> View:
     """Return a modal with a sentence and no form."""
+    text = sentence.translate(language)
     return {
         "type": "modal",
-        "title": _plain("Rules of this channel"),
-        "close": _plain("Close"),
-        "blocks": [
-            {"type": "section", "text": {"type": "mrkdwn", "text": sentence, "verbatim": True}}
-        ],
+        "title": _plain(TITLE, language),
+        "close": _plain(Phrase("Close"), language),
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}],
     }
 
 
-def _build_elements(values: Mapping[str, Any]) -> list[tuple[str, Block]]:
-    return [
-        ("who", _select(WHO_OPTIONS, values["who"])),
-        ("users", _users_select(values["users"])),
-        ("group", _text(values["group"], 64)),
-        ("prompt", _text(values["prompt"], MAX_PROMPT_CHARACTERS, multiline=True)),
-        ("max_new_tokens", _number(values["max_new_tokens"], MIN_REPLY_TOKENS, MAX_REPLY_TOKENS)),
-        ("temperature", _number(values["temperature"], 0, MAX_TEMPERATURE, is_decimal=True)),
-        ("top_k", _number(values["top_k"], 0, MAX_TOP_K)),
-        ("top_p", _number(values["top_p"], 0, 1, is_decimal=True)),
-        ("without_mention", _checkbox(values["without_mention"])),
-        ("streaming", _select(STREAMING_OPTIONS, values["streaming"] or OPERATOR)),
-    ]
+@dataclass(frozen=True, slots=True)
+class _FormBuilder:
+    """Builder of one form in the language of the person who sees it."""
 
+    language: Language
 
-def _build_input(key: str, element: Block) -> Block:
-    is_choice = element["type"] == "static_select"
-    hints = {
-        "group": "Its id, such as S0123456789. Reading it needs the scope usergroups:read.",
-        "prompt": "It follows my operator's own. I read at most 400 tokens. Anybody may see it.",
-    }
-    block = {
-        "type": "input",
-        "block_id": key,
-        "label": _plain(texts.FORM_LABELS[key]),
-        "element": element,
-        "optional": not is_choice,
-    }
-    hint = hints.get(key) or (
-        f"It must be {EXPECTATIONS[key]}." if "number" in element["type"] else ""
-    )
-    return block | ({"hint": _plain(hint)} if hint else {})
+    def build_form(
+        self,
+        address: FormAddress,
+        values: Mapping[str, Any],
+        locked: frozenset[str],
+        notes: Iterable[Translatable],
+    ) -> View:
+        blocks = [texts.context_block(note.translate(self.language)) for note in notes]
+        if locked:
+            names = texts.join_labels(locked)
+            line = Phrase("Set in `channels.toml`: {names}.", names=names)
+            blocks.append(texts.context_block(line.translate(self.language)))
+        blocks += [
+            self._build_input(key, element)
+            for key, element in self._build_elements(values)
+            if key not in locked
+        ]
+        return {
+            "type": "modal",
+            "callback_id": RULES_CALLBACK_ID,
+            "title": _plain(TITLE, self.language),
+            "submit": _plain(Phrase("Save"), self.language),
+            "close": _plain(Phrase("Cancel"), self.language),
+            "private_metadata": address.to_json(),
+            "blocks": blocks,
+        }
 
+    def _build_elements(self, values: Mapping[str, Any]) -> list[tuple[str, Block]]:
+        shortest, longest = MIN_REPLY_TOKENS, MAX_REPLY_TOKENS
+        return [
+            ("who", self._select(WHO_OPTIONS, values["who"])),
+            ("users", _users_select(values["users"])),
+            ("group", _text(values["group"], 64)),
+            ("prompt", _text(values["prompt"], MAX_PROMPT_CHARACTERS, multiline=True)),
+            ("max_new_tokens", _number(values["max_new_tokens"], shortest, longest)),
+            ("temperature", _number(values["temperature"], 0, MAX_TEMPERATURE, is_decimal=True)),
+            ("top_k", _number(values["top_k"], 0, MAX_TOP_K)),
+            ("top_p", _number(values["top_p"], 0, 1, is_decimal=True)),
+            ("without_mention", self._checkbox(values["without_mention"])),
+            ("streaming", self._select(STREAMING_OPTIONS, values["streaming"] or UNSET)),
+            ("language", self._select(LANGUAGE_OPTIONS, values["language"] or UNSET)),
+        ]
 
-def _select(options: Mapping[str, str], value: str) -> Block:
-    choices = {name: _option(name, text) for name, text in options.items()}
-    element: Block = {
-        "type": "static_select",
-        "action_id": ACTION_ID,
-        "options": list(choices.values()),
-    }
-    return element | ({"initial_option": choices[value]} if value in choices else {})
+    def _build_input(self, key: str, element: Block) -> Block:
+        hint = HINTS.get(key)
+        if "number" in element["type"]:
+            hint = texts.FORM_EXPECTATIONS[key]
+        block = {
+            "type": "input",
+            "block_id": key,
+            "label": _plain(texts.FORM_LABELS[key], self.language),
+            "element": element,
+            "optional": element["type"] != "static_select",
+        }
+        return block | ({"hint": _plain(hint, self.language)} if hint else {})
+
+    def _select(self, options: Mapping[str, Translatable | str], value: str) -> Block:
+        choices = {name: self._option(name, words) for name, words in options.items()}
+        element: Block = {
+            "type": "static_select",
+            "action_id": ACTION_ID,
+            "options": list(choices.values()),
+        }
+        return element | ({"initial_option": choices[value]} if value in choices else {})
+
+    def _checkbox(self, value: object) -> Block:
+        option = self._option("true", Phrase("Answer each new message of a person here"))
+        element: Block = {"type": "checkboxes", "action_id": ACTION_ID, "options": [option]}
+        return element | ({"initial_options": [option]} if value else {})
+
+    def _option(self, value: str, words: Translatable | str) -> Block:
+        return {"text": _plain(words, self.language), "value": value}
 
 
 def _users_select(users: Iterable[str]) -> Block:
@@ -158,15 +189,6 @@ def _number(value: object, minimum: float, maximum: float, *, is_decimal: bool =
     return element | ({} if value is None else {"initial_value": str(value)})
 
 
-def _checkbox(value: object) -> Block:
-    option = _option("true", "Answer each new message of a person here")
-    element: Block = {"type": "checkboxes", "action_id": ACTION_ID, "options": [option]}
-    return element | ({"initial_options": [option]} if value else {})
-
-
-def _option(value: str, text: str) -> Block:
-    return {"text": _plain(text), "value": value}
-
-
-def _plain(text: str) -> Block:
+def _plain(words: Translatable | str, language: Language) -> Block:
+    text = words if isinstance(words, str) else words.translate(language)
     return {"type": "plain_text", "text": text}

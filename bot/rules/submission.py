@@ -11,9 +11,14 @@ from pydantic_core import ErrorDetails
 
 from bot.rules.channel_rules import CHANNEL_PATTERN, ChannelRules, WhoMayAsk
 from bot.rules.channels_file import EXPECTATIONS
-from bot.rules.texts import describe_error
+from bot.rules.texts import FORM_EXPECTATIONS
 from contract.job import SLACK_ID_PATTERN
+from contract.language import Translatable
 
+UNSET: Final = "unset"
+"""Value of the option that leaves a choice to the operator, or to the person who asks."""
+FORMER_UNSET: Final = "operator"
+"""The same in forms of earlier versions, which may still be open."""
 ACTION_ID: Final = "value"
 """`action_id` of each input; the block's id is the name of the rule."""
 MAX_METADATA_CHARACTERS: Final = 3_000
@@ -87,7 +92,7 @@ def parse_submission(body: Json) -> Submission:
 
 def apply_typed_values(
     stored: ChannelRules, typed: Mapping[str, Any]
-) -> tuple[ChannelRules | None, dict[str, str]]:
+) -> tuple[ChannelRules | None, dict[str, Translatable]]:
     """
     Return the stored rules with what was typed, or else a sentence for each wrong input.
 
@@ -101,7 +106,7 @@ def apply_typed_values(
         return ChannelRules.model_validate_json(json.dumps(values), strict=True), {}
     except ValidationError as error:
         wrong = {_find_wrong(details, values) for details in error.errors()}
-    sentences = {key: describe_error(key) for key in EXPECTATIONS if key in wrong}
+    sentences = {key: words for key, words in FORM_EXPECTATIONS.items() if key in wrong}
     # An input that the operator has locked is not in the form.
     return None, {key if key in typed else "who": sentence for key, sentence in sentences.items()}
 
@@ -119,10 +124,10 @@ def _find_wrong(details: ErrorDetails, values: Mapping[str, Any]) -> str:
 
 def _read_value(key: str, state: Json) -> Any:
     match key:
-        case "who" | "streaming":
+        case "who" | "streaming" | "language":
             option = state["selected_option"]
             value = None if option is None else str(option["value"])
-            return None if key == "streaming" and value == "operator" else value
+            return None if key != "who" and value in {UNSET, FORMER_UNSET} else value
         case "users":
             return [str(user) for user in state["selected_users"] or ()]
         case "without_mention":

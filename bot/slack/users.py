@@ -31,6 +31,7 @@ MAX_CALLS_PER_MESSAGE: Final = 30
 """Calls of `users.info` for one message; Slack allows about 100 per minute in all."""
 BACKGROUND_WAIT_SECONDS: Final = 5.0
 """Wait for the budget of a lookup that can be put off."""
+USER_ID_PREFIXES: Final = ("U", "W")
 INVISIBLE_USER_ERRORS: Final = frozenset({"user_not_found", "user_not_visible"})
 """Slack's answer is certain: the user is no member that the bot may see."""
 
@@ -111,8 +112,18 @@ class UserDirectory:
         return fetched.get(user, User(name=user, is_resolved=False))
 
     def lookup_language(self, team: str, user: str) -> Language:
-        """Return the language of a user; English if Slack does not tell it in time."""
+        """
+        Return the language of a user; English if Slack does not tell it in time.
+
+        `user` may be empty, or the id of an app, which has no locale.
+        """
+        if not user.startswith(USER_ID_PREFIXES):
+            return Language.ENGLISH
         return self.lookup_users(team, [user])[user].language
+
+    def fetch_language(self, user: str) -> Language:
+        """Return the language of a user by a call that is not cached: it needs no Redis."""
+        return self._fetch_user(user).language
 
     def lookup_in_background(self, team: str, user: str) -> User:
         """Return a user for something that can wait; a call leaves the budget to questions."""

@@ -10,14 +10,17 @@ from slack_sdk.errors import SlackApiError
 from bot.messages.content.json_fields import Json
 from bot.slack.client import error_name, rate_limit_seconds
 from bot.smoke.observer import Observer, Question, StepFailedError
+from contract.language import Language
 from contract.texts import describe_stop
 
 LONG_REPLY_CHARACTERS: Final = 12_000
 ELEMENT_CHARACTERS: Final = 3_000
 MAX_RATE_LIMIT_CALLS: Final = 120
 """More calls than Slack allows of a Tier 3 method within a minute."""
-STOPPED_WORDS: Final = describe_stop("")[:-2]
-"""What the line below a stopped reply begins with."""
+STOPPED_WORDS: Final = tuple(
+    describe_stop("\0").translate(language).partition("\0")[0] for language in Language
+)
+"""What the line below a stopped reply begins with, in each language."""
 APPROVALS: Final = ("+1", "thumbsup")
 
 
@@ -115,10 +118,12 @@ def check_stop(run: SmokeRun) -> str:
     question = run.ask(
         "In the channel, write: @StarChat Count from 1 to 500. Then press Stop.", run.mentions_bot
     )
-    run.observer.wait_until(
-        lambda: STOPPED_WORDS in json.dumps(run.observer.read_thread(question)) or None,
-        "no stopped reply was seen",
-    )
+
+    def find_stop() -> bool | None:
+        thread = json.dumps(run.observer.read_thread(question), ensure_ascii=False)
+        return any(words in thread for words in STOPPED_WORDS) or None
+
+    run.observer.wait_until(find_stop, "no stopped reply was seen")
     return "stopped"
 
 

@@ -15,6 +15,10 @@ class Language(StrEnum):
     CHINESE = "zh_CN"
 
 
+LANGUAGE_NAMES: Final = {Language.ENGLISH: "English", Language.CHINESE: "简体中文"}
+"""Name of each language in itself, by which its readers find it."""
+
+
 def choose_language(locale: object) -> Language:
     """
     Return the language for a locale of Slack, such as `zh-CN`.

@@ -8,7 +8,7 @@ A phrase is no `str`, so mypy refuses it where text is posted. `make catalogues`
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from contract.language.catalogues import load_catalogue
 from contract.language.languages import Language
@@ -41,6 +41,10 @@ class Phrase(Translatable):
     def __init__(self, english: str, /, **values: Value) -> None:
         object.__setattr__(self, "english", english)
         object.__setattr__(self, "values", tuple(values.items()))
+
+    def with_values(self, **values: Value) -> Self:
+        """Return this phrase with other values."""
+        return type(self)(self.english, **values)
 
     def translate(self, language: Language) -> str:
         """Return the text in a language."""

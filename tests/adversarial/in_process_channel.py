@@ -9,6 +9,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.poster import Poster
 from contract.job import Job, Thread
+from contract.language import Language, Translatable
 from contract.slack_budget import Priority
 from fakeslack.delivery.events import EventBuilder
 from fakeslack.errors import SlackError
@@ -59,14 +60,14 @@ class InProcessChannel:
         """Show the growing reply step by step, then its final parts."""
         local_job = job.model_copy(update={"thread": _build_thread(root), "ts": root})
         thread = ThreadMessages(_InProcessSlack(self.workspace), local_job, float("inf"))
-        ts = await thread.post_part(render.compose_growing(""), 1, "placeholder")
+        ts = await thread.post_part(render.compose_growing("", Language.ENGLISH), 1, "placeholder")
         for text in steps:
-            await thread.edit_message(ts, render.compose_growing(text), "growing")
+            await thread.edit_message(ts, render.compose_growing(text, Language.ENGLISH), "growing")
         await self.show_parts(thread, ts, parts)
 
-    async def show_refusal(self, job: Job, root: str, sentence: str) -> None:
+    async def show_refusal(self, job: Job, root: str, sentence: Translatable) -> None:
         """Show the worker's error message instead of a reply."""
-        await self.show_reply(job, root, [], [render.compose_error(sentence)])
+        await self.show_reply(job, root, [], [render.compose_status(sentence, Language.ENGLISH)])
 
     @staticmethod
     async def show_parts(thread: ThreadMessages, ts: str, parts: list[Part]) -> None:

@@ -14,6 +14,7 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.messages.message import Message
 from contract.job import MAX_JOB_BYTES, Job
+from contract.language import Language
 from contract.texts import QUESTION_TOO_LONG
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.slack_events import ADA, BOT_IDENTITY, LIN, make_body
@@ -112,9 +113,9 @@ class InProcessProduct:
         if verdict is Verdict.IGNORE:
             return []
         if verdict is Verdict.OUTSIDER:
-            self._channel.post_ephemeral(root, texts.MEMBERS_ONLY)
+            self._channel.post_ephemeral(root, str(texts.MEMBERS_ONLY))
         elif verdict is not Verdict.ANSWER:
-            self._channel.post_as_bot(root, texts.COMMAND_REPLIES[verdict])
+            self._channel.post_as_bot(root, str(texts.COMMAND_REPLIES[verdict]))
         else:
             return await self._answer_job(_build_job(post, earlier), root)
         return []
@@ -122,7 +123,7 @@ class InProcessProduct:
     async def _answer_job(self, job: Job, root: str) -> list[str]:
         encoded = job.to_json()
         if len(encoded.encode()) > MAX_JOB_BYTES:
-            self._channel.post_as_bot(root, QUESTION_TOO_LONG)
+            self._channel.post_as_bot(root, str(QUESTION_TOO_LONG))
             return []
         job = Job.from_json(encoded)
         try:
@@ -179,7 +180,10 @@ class InProcessProduct:
             dropped_turns=dropped,
         )
         parts = list(render.compose_final(answer, facts=facts))
-        partial_replies = [render.compose_growing(first_half), render.compose_growing(answer)]
+        partial_replies = [
+            render.compose_growing(first_half, Language.ENGLISH),
+            render.compose_growing(answer, Language.ENGLISH),
+        ]
         await self._channel.show_reply(job, root, [first_half, answer], parts)
         return [
             problem for part in [*partial_replies, *parts] for problem in _check_part(part, job)

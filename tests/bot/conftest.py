@@ -1,18 +1,23 @@
 """Fixtures of the bot's tests: Redis, a Slack workspace, and a bot process."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.socket_mode import CONNECTIONS
+from bot.slack.users import UserDirectory
 from bot.store.client import connect_redis
 from contract import keys
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.workspace import BOT_TOKEN, Workspace
+from tests.bot.handlers.rule_parts import build_rule_reader
 
 
 @pytest.fixture
@@ -49,3 +54,11 @@ def background() -> Iterator[BackgroundTasks]:
     running = BackgroundTasks()
     yield running
     running.drain(5)
+
+
+@pytest.fixture
+def languages(redis: Redis, web: WebClient, tmp_path: Path) -> Iterator[ReaderLanguages]:
+    """Return the languages of people in the workspace; no channel has rules."""
+    with ThreadPoolExecutor(1) as pool:
+        users = UserDirectory(redis, web, pool, pool)
+        yield ReaderLanguages(users, build_rule_reader(redis, web, tmp_path))

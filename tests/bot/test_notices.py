@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from bot.notices import MAX_NUMBER, Notice, Sentence, round_seconds
 
 NUMBERS = st.integers(0, MAX_NUMBER)
+READERS = st.sampled_from(["", "U0ADA00001"])
 
 
-@given(st.builds(Notice, st.sampled_from(Sentence), NUMBERS, st.none() | NUMBERS, NUMBERS))
+@given(st.builds(Notice, st.sampled_from(Sentence), NUMBERS, st.none() | NUMBERS, NUMBERS, READERS))
 def test_notice_survives_redis(notice: Notice) -> None:
     """Each sentence has a text."""
     assert Notice.from_json(notice.to_json()) == notice
-    assert notice.render()
+    assert str(notice.describe())
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,9 @@ def test_notice_survives_redis(notice: Notice) -> None:
         '["help", 0, "<!here>"]',
         '["user_budget_exceeded", 0, null, "<!here>"]',
         '["user_budget_exceeded", 0, null, 1, 1]',
+        '["help", 0, null, 0, "<!here>"]',
+        '["help", 0, null, 0, null]',
+        '["help", 0, null, 0, "U1", "U2"]',
         '[["help"], 0, null]',
         "[" * 100_000,
         json.dumps(["help", MAX_NUMBER + 1, None]),
@@ -40,18 +44,18 @@ def test_notice_survives_redis(notice: Notice) -> None:
 )
 def test_anything_else_is_rejected(text: str) -> None:
     """A value that the bot did not write is no notice; the error quotes nothing of it."""
-    with pytest.raises(ValueError, match=r"^not a (notice|number of a notice)$"):
+    with pytest.raises(ValueError, match=r"^not a (notice|number of a notice|reader of a notice)$"):
         Notice.from_json(text)
 
 
 def test_refused_questions_are_counted() -> None:
     """A joined notice says how many questions were not taken."""
     notice = Notice(Sentence.TOO_LONG)
-    text = notice.render()
-    assert notice.render(0) == text
-    assert notice.render(1, is_more=True) == f"1 more question was not taken. {text}"
-    assert notice.render(4, is_more=True) == f"4 more questions were not taken. {text}"
-    assert notice.render(2) == f"2 questions were not taken. {text}"
+    text = str(notice.describe())
+    assert str(notice.describe(0)) == text
+    assert str(notice.describe(1, is_more=True)) == f"1 more question was not taken. {text}"
+    assert str(notice.describe(4, is_more=True)) == f"4 more questions were not taken. {text}"
+    assert str(notice.describe(2)) == f"2 questions were not taken. {text}"
 
 
 def test_expected_wait_is_a_whole_number() -> None:

@@ -63,7 +63,7 @@ def test_mention_without_redis_is_redelivered(
         lambda: workspace.api_calls(start, "assistant.threads.setStatus"), description="the status"
     )
     assert [call["args"]["thread_ts"] for call in status] == [ts]
-    assert status[0]["args"]["status"] == texts.WAITS_FOR_QUEUE
+    assert status[0]["args"]["status"] == str(texts.WAITS_FOR_QUEUE)
     server.restart_server()
     poll_until(lambda: is_delivered_twice(workspace, ts), description="a later delivery")
 

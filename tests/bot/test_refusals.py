@@ -9,6 +9,7 @@ from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import REFUSED_DELAY_SECONDS
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.notices import Notice, Sentence
 from bot.slack.access_monitor import AccessMonitor
 from bot.slack.client import AppRefusedError, SlackWebClient
@@ -67,7 +68,11 @@ def accept_app(workspace: Workspace, client: SlackWebClient, tasks: BackgroundTa
 
 
 def test_refused_placeholder_is_posted_later(
-    workspace: Workspace, redis: Redis, client: SlackWebClient, tasks: BackgroundTasks
+    workspace: Workspace,
+    redis: Redis,
+    client: SlackWebClient,
+    tasks: BackgroundTasks,
+    languages: ReaderLanguages,
 ) -> None:
     """Until then, a worker may post it: no process owns it."""
     refuse_app(workspace)
@@ -77,7 +82,8 @@ def test_refused_placeholder_is_posted_later(
     thread = Thread(team=BOT_IDENTITY.team, channel=GENERAL, ts=ts)
     job = Job(thread=thread, ts=ts, user=ADA, user_team=BOT_IDENTITY.team, turns=(turn,))
     queue.enqueue(job)
-    PlaceholderPoster(redis, queue, Poster(client), tasks).schedule_placeholder(thread, ts)
+    placeholders = PlaceholderPoster(redis, queue, Poster(client), tasks, languages)
+    placeholders.schedule_placeholder(thread, ts, ADA)
     poll_until(lambda: client.access.refusal == "token_revoked", description="the refusal")
     poll_until(lambda: not redis.hexists(f"rq:job:{job.id}", keys.PLACEHOLDER_OWNER))
 
@@ -88,13 +94,17 @@ def test_refused_placeholder_is_posted_later(
 
 
 def test_refused_notice_is_posted_later(
-    workspace: Workspace, redis: Redis, client: SlackWebClient, tasks: BackgroundTasks
+    workspace: Workspace,
+    redis: Redis,
+    client: SlackWebClient,
+    tasks: BackgroundTasks,
+    languages: ReaderLanguages,
 ) -> None:
     """A refused notice stays in the outbox; afterwards it is posted once."""
     refuse_app(workspace)
     post = make_message_event(ts=workspace.post_message(ADA, GENERAL, "@StarChat hi"))
     threads = ThreadCache(redis, client, BOT_IDENTITY)
-    outbox = NoticeOutbox(redis, BOT_IDENTITY.team, Poster(client), threads, tasks)
+    outbox = NoticeOutbox(redis, BOT_IDENTITY.team, Poster(client), threads, languages, tasks)
     outbox.post_notice(post, NOTICE)
     poll_until(lambda: client.access.refusal == "token_revoked", description="the refusal")
     schedule, name = keys.notice_schedule(BOT_IDENTITY.team), f"{GENERAL}:{post.ts}"
@@ -106,7 +116,7 @@ def test_refused_notice_is_posted_later(
     accept_app(workspace, client, tasks)
     redis.zadd(schedule, {name: 0}, xx=True)
     outbox.post_due_notices()
-    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [NOTICE.render()]
+    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [str(NOTICE.describe())]
     assert redis.zscore(schedule, name) is None
 
 

@@ -66,7 +66,7 @@ def test_manager_sets_who_may_ask(workspace: Workspace) -> None:
 
         lin = BrowserPage(browser, workspace, LIN).open_channel()
         lin.write_message("@StarChat what is a mutex?")
-        expect(lin.find_message(texts.NOT_ALLOWED[:40])).to_be_visible()
+        expect(lin.find_message(str(texts.NOT_ALLOWED)[:40])).to_be_visible()
         lin.write_message("/starchat rules")
         expect(lin.find_message("Only these may ask me: @Ada.")).to_contain_text("Answer in *Go*.")
         lin.write_message("/starchat settings")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.messages.admission import Verdict
+from contract.language import Language, Translatable
 from contract.queue_eta import describe_position
 from contract.texts import MODEL_LOADING
 from contract.worker_status import WorkerStatus
@@ -27,22 +28,24 @@ def test_no_placeholder_if_a_worker_is_free() -> None:
 
 def test_line_names_the_first_person_and_the_number_of_all() -> None:
     """A name is one line of bounded length."""
-    assert texts.describe_ran("Ada", 1) == "✓ ran for Ada"
-    assert texts.describe_ran("Ada\n L", 2) == "✓ ran for Ada L (2)"
-    assert texts.describe_ran("", 1) == "✓ ran for 1 person"
-    assert texts.describe_ran("", 3) == "✓ ran for 3 people"
-    assert len(texts.describe_ran("x" * 999, 3)) < 100
+    assert str(texts.describe_ran("Ada", 1)) == "✓ ran for Ada"
+    assert str(texts.describe_ran("Ada\n L", 2)) == "✓ ran for Ada L (2)"
+    assert str(texts.describe_ran("", 1)) == "✓ ran for 1 person"
+    assert str(texts.describe_ran("", 3)) == "✓ ran for 3 people"
+    assert len(str(texts.describe_ran("x" * 999, 3))) < 100
 
 
 def test_placeholder_without_workers_says_question_is_queued() -> None:
     """Without a worker, the text says that the question is not lost."""
     assert texts.placeholder_text(0, (), None, is_behind_own=False) == texts.NO_WORKER
-    assert "queued" in texts.NO_WORKER
+    assert "queued" in str(texts.NO_WORKER)
 
 
 def test_reanswer_button_identifies_question_and_edit() -> None:
     """The button's value holds thread, question and version of the edit."""
-    section, actions = texts.reanswer_blocks(texts.EDITED_AFTER_ANSWER, "1.1", "2.2", "3.3")
+    section, actions = texts.reanswer_blocks(
+        str(texts.EDITED_AFTER_ANSWER), Language.ENGLISH, ("1.1", "2.2"), "3.3"
+    )
 
     assert "edited" in section["text"]["text"]
     [button] = actions["elements"]
@@ -70,16 +73,17 @@ def test_placeholder_behind_own_questions() -> None:
 
 def test_refusals_say_when_to_ask_again() -> None:
     """A full queue and a used-up quota have different texts, each with a time."""
-    assert "ask again in about a minute" in texts.queue_full(60)
-    assert "ask again in a few minutes" in texts.queue_full(None)
-    assert texts.user_quota_exceeded(1, 10).startswith("You have 1 question waiting")
-    assert texts.user_quota_exceeded(8, 10).startswith("You have 8 questions waiting")
+    assert "ask again in about a minute" in str(texts.queue_full(60))
+    assert "ask again in a few minutes" in str(texts.queue_full(None))
+    assert str(texts.user_quota_exceeded(1, 10)).startswith("You have 1 question waiting")
+    assert str(texts.user_quota_exceeded(8, 10)).startswith("You have 8 questions waiting")
 
 
 @pytest.mark.parametrize("describe", [texts.user_budget_exceeded, texts.channel_budget_exceeded])
-def test_used_up_budget_says_when_it_resets(describe: Callable[[int], str]) -> None:
+def test_used_up_budget_says_when_it_resets(describe: Callable[[int], Translatable]) -> None:
     """At the end of its UTC day, which Slack shows in the reader's own time."""
-    assert "<!date^1796083200^{date_short_pretty}, {time}|00:00 UTC>" in describe(20_787)
+    words = str(describe(20_787))
+    assert "<!date^1796083200^{date_short_pretty}, {time}|00:00 UTC>" in words
 
 
 def test_every_command_has_a_reply() -> None:
@@ -100,12 +104,12 @@ def test_status_text_for_each_state(
     pending: int, workers: tuple[WorkerStatus, ...], expected: str
 ) -> None:
     """Each state of queue and workers has one sentence."""
-    assert texts.status_text(pending, workers, None) == expected
+    assert str(texts.status_text(pending, workers, None)) == expected
 
 
 def test_status_text_has_wait_if_known() -> None:
     """If the workers' pace is known, the status has the wait of a new question."""
-    assert texts.status_text(9, (BUSY,), 12.0).endswith("would start in about 10 seconds.")
+    assert str(texts.status_text(9, (BUSY,), 12.0)).endswith("would start in about 10 seconds.")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +118,7 @@ def test_status_text_has_wait_if_known() -> None:
 )
 def test_purge_text_has_number_of_threads(threads: int, expected: str) -> None:
     """The reply to `forget` says how many threads were deleted."""
-    assert expected in texts.purge_text(threads)
+    assert expected in str(texts.purge_text(threads))
 
 
 def test_notice_is_a_verbatim_context_block() -> None:
@@ -148,4 +152,4 @@ def test_texts_are_short_and_have_no_markup_tokens(
         *texts.COMMAND_REPLIES.values(),
     ]
 
-    assert all(len(text) < 1000 and "<" not in text for text in generated)
+    assert all(len(text) < 1000 and "<" not in text for text in map(str, generated))

@@ -66,7 +66,7 @@ def test_estimate_grows_with_the_position(place: int, workers: tuple[WorkerStatu
 )
 def test_position_is_described_in_words(place: int, seconds: float | None, sentence: str) -> None:
     """Singular and plural are right, and no wait is shorter than five seconds."""
-    assert describe_position(place, seconds) == sentence
+    assert str(describe_position(place, seconds)) == sentence
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_position_is_described_in_words(place: int, seconds: float | None, sente
 )
 def test_duration_is_rounded_to_its_precision(seconds: float | None, said: str) -> None:
     """Waits are rounded to five seconds, then to minutes."""
-    assert describe_duration(seconds) == said
+    assert str(describe_duration(seconds)) == said

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.code_verdicts import MAX_VERDICTS, CodeVerdict, VerdictKind
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from contract.language import Language
 from contract.reply_controls import ReplyAddress, ReplyVersions, build_controls
 from contract.reply_details import (
     MAX_COUNT,
@@ -28,7 +30,11 @@ FULL_DETAILS = ReplyDetails(
     temperature=99.123456789,
     top_k=MAX_COUNT,
     top_p=0.123456789123,
-    checks='"' * 240,
+    verdicts=tuple(
+        CodeVerdict(kind=VerdictKind.UNFINISHED, code="c" * 20, line=10**6, blocks=10**6)
+        for _ in range(MAX_VERDICTS)
+    ),
+    verdicts_left_out=MAX_COUNT,
     is_reproducible=True,
     **dict.fromkeys(
         (
@@ -43,25 +49,29 @@ FULL_DETAILS = ReplyDetails(
 
 def test_only_the_asker_sees_the_controls() -> None:
     """In a direct message, everyone of it does."""
-    actions, quiet = build_controls(ADDRESS, ReplyDetails(), is_direct=False)
+    actions, quiet = build_controls(
+        ADDRESS, ReplyDetails(), is_direct=False, language=Language.ENGLISH
+    )
     [details], [_, delete] = actions["elements"], quiet["elements"]
     assert (delete["value"], delete["visible_to_user_ids"]) == ("1.0 2.0 U1", ["U1"])
     assert (details["value"], details["visible_to_user_ids"]) == ("1.0 2.0 U1 {}", ["U1"])
-    for block in build_controls(ADDRESS, ReplyDetails(), is_direct=True):
+    for block in build_controls(ADDRESS, ReplyDetails(), is_direct=True, language=Language.ENGLISH):
         assert not any("visible_to_user_ids" in element for element in block["elements"])
 
 
 def test_everyone_may_vote() -> None:
     """*It ran* is there if there is code; a reply without an id has a word for it."""
     details = ReplyDetails(reply_id="0a")
-    actions, quiet = build_controls(ADDRESS, details, is_direct=False, has_code=True)
+    actions, quiet = build_controls(
+        ADDRESS, details, is_direct=False, has_code=True, language=Language.ENGLISH
+    )
     ran, feedback = actions["elements"][0], quiet["elements"][0]
     sides = [feedback["positive_button"]["value"], feedback["negative_button"]["value"]]
 
     assert ran["value"] == "ran 1.0 2.0 U1 0a"
     assert sides == ["up 1.0 2.0 U1 0a", "down 1.0 2.0 U1 0a"]
     assert "visible_to_user_ids" not in ran | feedback
-    _, plain = build_controls(ADDRESS, ReplyDetails(), is_direct=False)
+    _, plain = build_controls(ADDRESS, ReplyDetails(), is_direct=False, language=Language.ENGLISH)
     assert plain["elements"][0]["positive_button"]["value"] == "up 1.0 2.0 U1 -"
 
 
@@ -75,7 +85,7 @@ def test_address_and_details_come_back() -> None:
 
 def test_the_longest_details_fit_a_button() -> None:
     """Slack refuses a longer value."""
-    [actions, _] = build_controls(ADDRESS, FULL_DETAILS, is_direct=False)
+    [actions, _] = build_controls(ADDRESS, FULL_DETAILS, is_direct=False, language=Language.ENGLISH)
     assert len(actions["elements"][0]["value"]) <= MAX_VALUE_CHARACTERS
     assert ReplyDetails.from_value(FULL_DETAILS.to_value()) == FULL_DETAILS
 
@@ -109,7 +119,13 @@ def test_counts_stay_within_their_bounds() -> None:
 
 def list_labels(reply_id: str, versions: ReplyVersions) -> list[str]:
     """Return the labels of the plain buttons."""
-    actions, _ = build_controls(ADDRESS, ReplyDetails(reply_id=reply_id), versions, is_direct=False)
+    actions, _ = build_controls(
+        ADDRESS,
+        ReplyDetails(reply_id=reply_id),
+        versions,
+        is_direct=False,
+        language=Language.ENGLISH,
+    )
     return [element["text"]["text"] for element in actions["elements"]]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.language import Language
 from contract.stop import StopRecord, build_stop_block, select_text_blocks
 from contract.texts import describe_stop
 
@@ -16,26 +17,26 @@ def test_record_survives_redis() -> None:
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"user": "<!channel>"}', '{"user": 1}'])
 def test_malformed_record_still_stops(text: str) -> None:
     """Redis may hold anything: the job stays stopped, without a name."""
-    assert StopRecord.from_json(text).label_for("U1") == "an administrator"
+    assert str(StopRecord.from_json(text).label_for("U1")) == "an administrator"
 
 
 def test_person_without_a_name_has_a_description() -> None:
     """A name that is unknown, or has no visible sign, is never shown as an id."""
-    assert StopRecord(user="U1").label_for("U1") == "the person who asked"
-    assert StopRecord(user="U1", name="\u202e \n").label_for("U2") == "an administrator"
+    assert str(StopRecord(user="U1").label_for("U1")) == "the person who asked"
+    assert str(StopRecord(user="U1", name="\u202e \n").label_for("U2")) == "an administrator"
 
 
 def test_name_cannot_change_the_sentence() -> None:
     """Line ends and bidirectional signs become blanks, and a long name is cut."""
     assert StopRecord(user="U1", name="A\nd\u202ea ").label_for("U1") == "A d a"
-    assert len(StopRecord(user="U1", name="a" * 500).label_for("U1")) == 80
+    assert len(str(StopRecord(user="U1", name="a" * 500).label_for("U1"))) == 80
 
 
 def test_sentence_counts_tokens() -> None:
     """Without text, no number is given."""
-    assert describe_stop("Ada") == "Stopped by Ada."
-    assert describe_stop("Ada", 1) == "Stopped by Ada after 1 token."
-    assert describe_stop("Ada", 1084) == "Stopped by Ada after 1,084 tokens."
+    assert str(describe_stop("Ada")) == "Stopped by Ada."
+    assert str(describe_stop("Ada", 1)) == "Stopped by Ada after 1 token."
+    assert str(describe_stop("Ada", 1084)) == "Stopped by Ada after 1,084 tokens."
 
 
 def test_text_of_a_growing_reply_is_kept() -> None:
@@ -46,7 +47,7 @@ def test_text_of_a_growing_reply_is_kept() -> None:
         "blocks": [
             text | {"block_id": "x"},
             {"type": "context"},
-            build_stop_block("1.0", "2.0"),
+            build_stop_block("1.0", "2.0", Language.ENGLISH),
             1,
         ],
     }
@@ -58,5 +59,5 @@ def test_text_of_a_growing_reply_is_kept() -> None:
 
 def test_button_names_thread_and_question() -> None:
     """The value is all that the bot needs to find the job."""
-    [button] = build_stop_block("1.0", "2.0")["elements"]
+    [button] = build_stop_block("1.0", "2.0", Language.ENGLISH)["elements"]
     assert (button["action_id"], button["value"]) == ("stop_reply", "1.0 2.0")

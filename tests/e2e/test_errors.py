@@ -37,7 +37,7 @@ def test_message_beyond_context_window_is_refused(product: Product) -> None:
     _, replies = product.ask_question("@StarChat " + "why? " * 2000, GENERAL)
 
     assert reply_metadata(replies[0])["state"] == "error"
-    assert QuestionTooLongError().user_message in context_text(replies)
+    assert str(QuestionTooLongError().user_message) in context_text(replies)
 
 
 def test_dropped_turns_are_reported(product: Product) -> None:

@@ -108,7 +108,7 @@ def test_recovered_job_without_placeholder_announces_no_retry(
     harness.wait_for_end(job)
     shown = [change["message"] for change in harness.workspace.message_changes(start)]
     assert len(shown) >= 3
-    assert RETRYING not in context_text(shown)
+    assert str(RETRYING) not in context_text(shown)
 
 
 def test_health_readiness_and_metrics_are_served(
@@ -138,7 +138,7 @@ def test_unloadable_model_exits_1_with_one_line(
     assert harness.rq_status(job) == "queued"
     assert int(harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
     [message] = harness.reply_messages(job)
-    assert ModelUnavailableError.user_message in context_text([message])
+    assert str(ModelUnavailableError.user_message) in context_text([message])
     standby.resume_worker()
     assert reply_text(harness.wait_for_end(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 

@@ -55,7 +55,7 @@ def test_stopped_reply_keeps_its_text(harness: WorkerHarness) -> None:
         harness.job_queue.cancel_job(job.id)
         messages = harness.wait_for_end(job)
         assert reply_text(messages).startswith(memorizing_model.ENDLESS_CHUNK.strip())
-        if STOPPED in context_text(messages):
+        if str(STOPPED) in context_text(messages):
             return
     raise AssertionError("every reply ended before its stop")
 
@@ -78,7 +78,7 @@ def test_killed_engine_restarts_and_the_reply_is_retried(
     [growing] = harness.wait_for_growth(job)
     kill_engine(worker.pid)
     harness.workspace.wait_until(
-        lambda: RETRYING in context_text(harness.reply_messages(job)) or None
+        lambda: str(RETRYING) in context_text(harness.reply_messages(job)) or None
     )
     [message] = harness.wait_for_end(job)
     assert message["ts"] == growing["ts"]
@@ -103,7 +103,7 @@ def test_last_attempt_that_kills_the_engine_posts_an_error(
 
         kill_engine(worker.pid)
         [message] = harness.wait_for_end(job)
-        assert ModelFailedError.user_message in context_text([message])
+        assert str(ModelFailedError.user_message) in context_text([message])
         assert_answered_once(harness, waiting)
         harness.wait_for_result(job)
         assert harness.rq_status(job) == "failed"

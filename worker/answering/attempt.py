@@ -96,7 +96,10 @@ class GenerationAttempt:
             labels=TurnLabels.from_turns(context.job.turns),
         )
         self.facts = ReplyFacts(
-            model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
+            model="",
+            finish_reason=str(self.generated.finish_reason),
+            max_new_tokens=0,
+            language=context.job.language,
         )
         self.details = ReplyDetails()
 
@@ -111,7 +114,8 @@ class GenerationAttempt:
             answer = answer.model_copy(update=cut)
         # A stop after the last token changes nothing.
         if stop is not None and generated.ending == FinishReason.STOPPED:
-            name = stop.label_for(self._context.job.user)
+            label = stop.label_for(self._context.job.user)
+            name = label if isinstance(label, str) else label.translate(facts.language)
             new_tokens = generated.new_tokens if answer.text else 0
             facts = replace(facts, stopped_by=name, new_tokens=new_tokens)
         return FinishedAnswer(answer, facts, self.details)
@@ -155,7 +159,7 @@ class GenerationAttempt:
                 loaded = await self._generator.wait_for_model()
                 plan = await self._make_plan(loaded, conversation, files)
                 if loaded.slots.locked():
-                    await self._message.show_status(self._generator.waiting_message())
+                    await self._message.show_status(self._generator.describe_wait())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
                 await self._reply_in_slot(loaded, plan, timeout, is_last=is_last)
         except TimeoutError:
@@ -171,7 +175,9 @@ class GenerationAttempt:
     async def _reply_in_slot(
         self, loaded: LoadedModel, plan: ReplyPlan, waiting: asyncio.Timeout, *, is_last: bool
     ) -> None:
-        async with self._message.stream_edits(self._layout.compose_growing) as edits:
+        language = self._context.job.language
+        compose = partial(self._layout.compose_growing, language=language)
+        async with self._message.stream_edits(compose) as edits:
             async with self._generator.hold_slot(loaded, exclusive=is_last):
                 waiting.reschedule(None)
                 await self._stream_reply(loaded, plan, edits)
@@ -211,7 +217,8 @@ class GenerationAttempt:
         sources = PromptSources(conversation.token_ids, found.texts)
         rules = self._context.job.rules
         prompt = await self._generator.build_prompt(loaded, turns, sources, rules, reserved_tokens)
-        self._files, self._file_note = found, found.describe_use(prompt)
+        self._files = found
+        self._file_note = found.describe_use(prompt).translate(self._context.job.language)
         shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
         has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
         if turns[-1].files and not (shown or has_words):
@@ -260,6 +267,7 @@ class GenerationAttempt:
             dropped_turns=prompt.dropped_turns,
             file_note=self._file_note,
             is_rule_shortened=prompt.is_rule_shortened,
+            language=self._context.job.language,
         )
 
     def _collect_details(

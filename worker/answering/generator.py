@@ -11,8 +11,10 @@ from typing import Final
 import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
+from contract.language import Translatable
+from contract.queue_eta import describe_position
 from contract.reply_rules import NO_RULES, ReplyRules
-from worker import render
+from contract.texts import MODEL_LOADING
 from worker.answering.generated_text import GeneratedText, TextBuilder
 from worker.engine import (
     Engine,
@@ -32,7 +34,7 @@ from worker.prompt.builder import (
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.system_prompt import SystemPromptTooLongError
 from worker.prompt.tokenizer import CheckpointError, Tokenizer
-from worker.render import Message
+from worker.render.texts import WRITING
 
 log = structlog.get_logger()
 
@@ -186,16 +188,16 @@ class Generator:
             finally:
                 self.running_replies -= 1
 
-    def waiting_message(self) -> Message:
-        """Return the status for a job that starts to wait now."""
+    def describe_wait(self) -> Translatable:
+        """Return the status of a job that starts to wait now."""
         if self.is_loading():
-            return render.compose_loading()
+            return MODEL_LOADING
         loaded = self.start_loading().result()
         if not loaded.slots.locked():
-            return render.compose_growing("")
+            return WRITING
         mean = self.reply_seconds.mean_seconds
         wait_seconds = None if mean is None else (self.waiting_jobs + 1) * mean / loaded.info.slots
-        return render.compose_waiting(self.waiting_jobs, wait_seconds)
+        return describe_position(self.waiting_jobs, wait_seconds)
 
     def limit_reply(self, rules: ReplyRules) -> int:
         """Return the maximum number of tokens of a reply, by the rules of the channel."""

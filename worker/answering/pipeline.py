@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from contract import keys
+from contract.language import Translatable
 from contract.rework import ReworkKind
 from worker import render
 from worker.answering.answer_cache import NO_VERSIONS, AnswerCache, CachedConversation
@@ -41,7 +42,6 @@ from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.jobs.job_state import ANSWER_RECOVERIES, GenerationUsage
 from worker.metrics import Metrics
-from worker.render import Message
 from worker.slack.client import RejectedError
 from worker.slack.reply_message import ReplyMessage
 
@@ -188,11 +188,11 @@ class AnswerPipeline:
         if progress.is_interrupted:
             await run.message.ensure_placeholder(progress, None)
             return
-        status: Message | None
+        status: Translatable | None
         if run.rework in KEEPING_TEXT:
             status = None
         else:
-            status = render.compose_retrying() if is_retry else self._generator.waiting_message()
+            status = render.texts.RETRYING if is_retry else self._generator.describe_wait()
         await run.message.ensure_placeholder(progress, status)
         if run.rework is ReworkKind.REGENERATE:
             await run.message.surplus.delete_old()
@@ -218,14 +218,14 @@ class AnswerPipeline:
         try:
             await attempt.generate_reply(conversation, self._files, run.progress.attempts)
         except LoadError:
-            await run.message.show_status(render.compose_error(ModelUnavailableError.user_message))
+            await run.message.show_status(ModelUnavailableError.user_message)
             raise RequeueError from None
         except EngineError as error:
             log.warning("generation failed", job=run.job_id, error=type(error).__name__)
             run.context.attempt_refundable = False
             if attempt.number >= self._limits.max_attempts:
                 raise ModelFailedError from None
-            await run.message.show_status(render.compose_retrying())
+            await run.message.show_status(render.texts.RETRYING)
             raise RequeueError from None
         return attempt
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from contract.attached_files import MAX_NAME_CHARACTERS, FileReference
 from contract.conversation import Conversation
 from contract.job import Job
+from contract.language import Translatable
 from contract.slack_errors import SCOPE_ERRORS
 from worker.errors import NotAllowedError, SlackUnavailableError
 from worker.files.content import decode_content, is_sign_in_page, shows_end
@@ -66,7 +67,7 @@ class ThreadFiles:
         shown = sum(prompt.excerpts.get(name, NO_EXCERPT).is_visible for name in self.files)
         return shown, len(self.files) - shown + self.left_out
 
-    def describe_use(self, prompt: Prompt) -> str:
+    def describe_use(self, prompt: Prompt) -> Translatable:
         """Return the sentences about what the prompt shows of the files."""
         read: list[ReadFile] = []
         unread: list[UnreadFile] = []

@@ -7,13 +7,7 @@ from worker.render.compose import (
     compose_reply,
 )
 from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
-from worker.render.texts import (
-    compose_error,
-    compose_loading,
-    compose_retrying,
-    compose_stopped,
-    compose_waiting,
-)
+from worker.render.texts import compose_status, compose_stopped
 
 __all__ = [
     "ComposedReply",
@@ -21,13 +15,10 @@ __all__ = [
     "Part",
     "ReplyFacts",
     "Snippet",
-    "compose_error",
     "compose_final",
     "compose_growing",
-    "compose_loading",
     "compose_plain",
     "compose_reply",
-    "compose_retrying",
+    "compose_status",
     "compose_stopped",
-    "compose_waiting",
 ]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from contract.code_verdicts import MAX_NUMBER, CodeVerdict, VerdictKind
 from worker.render.model import CodeBlock, Piece
 
 MAX_CODE_TOKENS: Final = 5_000
@@ -18,11 +19,6 @@ MAX_CODE_TOKENS: Final = 5_000
 MAX_TOKENS_PER_REPLY: Final = 9_000
 """Tokens of code that are checked in one reply."""
 CODE_TOKEN: Final = re.compile(r"\w++|[^\w\s]")
-MAX_VERDICTS: Final = 8
-"""Verdicts shown in one line."""
-
-NOT_CHECKED: Final = "not checked"
-PARSES: Final = "parses"
 
 
 def attach_checks(pieces: Iterable[Piece]) -> list[Piece]:
@@ -32,43 +28,45 @@ def attach_checks(pieces: Iterable[Piece]) -> list[Piece]:
     for piece in pieces:
         if isinstance(piece, CodeBlock) and not piece.is_table:
             verdict = check_code(piece, remaining_tokens)
-            if verdict != NOT_CHECKED:
+            if verdict.kind is not VerdictKind.UNCHECKED:
                 remaining_tokens -= _count_tokens(piece.text)
-            checked.append(replace(piece, check_result=verdict))
+            checked.append(replace(piece, verdict=verdict))
         else:
             checked.append(piece)
     return checked
 
 
-def check_code(code: CodeBlock, max_tokens: int = MAX_CODE_TOKENS) -> str:
+def check_code(code: CodeBlock, max_tokens: int = MAX_CODE_TOKENS) -> CodeVerdict:
     """Return a parser's verdict on one code block of at most `max_tokens` tokens."""
+    kind, line = _parse_code(code, max_tokens)
+    return CodeVerdict(kind=kind, code=code.language.name, line=min(MAX_NUMBER, max(0, line)))
+
+
+def count_verdicts(pieces: Iterable[Piece]) -> tuple[CodeVerdict, ...]:
+    """Return the verdicts on a message's code blocks, equal ones as one."""
+    counts = Counter(
+        piece.verdict
+        for piece in pieces
+        if isinstance(piece, CodeBlock) and piece.verdict is not None
+    )
+    return tuple(
+        verdict.model_copy(update={"blocks": min(MAX_NUMBER, blocks)})
+        for verdict, blocks in counts.items()
+    )
+
+
+def _parse_code(code: CodeBlock, max_tokens: int) -> tuple[VerdictKind, int]:
+    """Return what a parser says, and the line that does not parse; 0 if there is none."""
     if code.unclosed:
-        return "unfinished, not checked"
-    check = {"python": _check_python, "json": _check_json}.get(code.language.name)
-    if check is None or not 0 < _count_tokens(code.text) <= min(max_tokens, MAX_CODE_TOKENS):
-        return NOT_CHECKED
+        return VerdictKind.UNFINISHED, 0
+    parse = {"python": _parse_python, "json": _parse_json}.get(code.language.name)
+    if parse is None or not 0 < _count_tokens(code.text) <= min(max_tokens, MAX_CODE_TOKENS):
+        return VerdictKind.UNCHECKED, 0
     try:
-        return check(code.text)
+        return parse(code.text)
     except (MemoryError, RecursionError, ValueError):
         # Hostile nesting or a huge number: the parser gave up, so the code may still be valid.
-        return NOT_CHECKED
-
-
-def summarize_checks(pieces: Iterable[Piece]) -> str:
-    """Return the verdicts on a message's code blocks as one line; empty if it has none."""
-    blocks = [piece for piece in pieces if isinstance(piece, CodeBlock)]
-    verdicts = [
-        (block.language.name or "code", block.check_result)
-        for block in blocks
-        if block.check_result
-    ]
-    counts = Counter(verdicts)
-    sentences = [
-        f"{name}: {words}" + (f" ×{times}" if times > 1 else "")
-        for (name, words), times in counts.items()
-    ]
-    more = [f"{len(sentences) - MAX_VERDICTS} more"] if len(sentences) > MAX_VERDICTS else []
-    return " · ".join(sentences[:MAX_VERDICTS] + more)
+        return VerdictKind.UNCHECKED, 0
 
 
 def _count_tokens(text: str) -> int:
@@ -76,21 +74,21 @@ def _count_tokens(text: str) -> int:
     return sum(1 for _ in islice(CODE_TOKEN.finditer(text), MAX_CODE_TOKENS + 1))
 
 
-def _check_python(text: str) -> str:
+def _parse_python(text: str) -> tuple[VerdictKind, int]:
     if text.lstrip().startswith(">>>"):
-        return NOT_CHECKED
+        return VerdictKind.UNCHECKED, 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(textwrap.dedent(text))
     except SyntaxError as error:
-        return f"does not parse (line {error.lineno})" if error.lineno else "does not parse"
-    return PARSES
+        return VerdictKind.BROKEN, error.lineno or 0
+    return VerdictKind.PARSES, 0
 
 
-def _check_json(text: str) -> str:
+def _parse_json(text: str) -> tuple[VerdictKind, int]:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return f"does not parse (line {error.lineno})"
-    return PARSES
+        return VerdictKind.BROKEN, error.lineno
+    return VerdictKind.PARSES, 0

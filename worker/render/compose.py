@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from contract.code_verdicts import describe_verdicts
+from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
 from worker.render.languages import PLAIN_TEXT
 from worker.render.model import (
@@ -52,6 +54,10 @@ MAX_PLAIN_CHARACTERS: Final = MAX_MESSAGE_WEIGHT // 4
 """Beginning of a reply that is shown as plain text; an invisible character takes 8 units."""
 
 
+Sentences = Sequence[Translatable | str]
+"""Our sentences below a reply, some of them already words; empty ones are not shown."""
+
+
 @dataclass(slots=True)
 class _Page:
     """One message of a reply, with the files that follow it and the long code in them."""
@@ -61,13 +67,12 @@ class _Page:
     long_code: list[Piece] = field(default_factory=list)
 
 
-def compose_growing(text: str) -> Message:
+def compose_growing(text: str, language: Language) -> Message:
     """Return a reply in progress: the beginning that fits one message, and a progress note."""
     pieces, is_complete = _first_page(_drop_unstable_line(text[:MAX_GROWING_CHARACTERS]))
     is_complete = is_complete and len(text) <= MAX_GROWING_CHARACTERS
-    return _build_message(
-        pieces, [texts.WRITING if is_complete else texts.describe_overflow(len(text))]
-    )
+    note = texts.WRITING if is_complete else texts.describe_overflow(len(text))
+    return _build_message(pieces, [note], language)
 
 
 def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
@@ -90,22 +95,22 @@ def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
     pages = _build_pages(pieces, keep_whole=True)
     if len(pages) > MAX_MESSAGES:
         pages = _build_pages(pieces, keep_whole=False)
-    closing_sentences = [
+    closing_sentences: list[Translatable | str] = [
         texts.REPLY_TOO_LONG if len(text) > MAX_REPLY_CHARACTERS else "",
         *_collect_notices(source, pieces, facts),
         _select_disclaimer(pieces, facts),
     ]
     if len(pages) > MAX_MESSAGES or not is_complete:
         pages = pages[: MAX_MESSAGES - 1]
-        pages[-1].files.append(_create_full_reply(source))
+        pages[-1].files.append(_create_full_reply(source, facts.language))
         closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
     parts = tuple(
         part
         for number, page in enumerate(pages, 1)
-        for part in _build_parts(page, number, pages, closing_sentences)
+        for part in _build_parts(page, number, pages, closing_sentences, facts.language)
     )
     has_code = any(isinstance(piece, CodeBlock) for piece in pieces)
-    return ComposedReply(parts, code_checks.summarize_checks(pieces), has_code)
+    return ComposedReply(parts, code_checks.count_verdicts(pieces), has_code)
 
 
 def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
@@ -118,7 +123,7 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     source = sanitize.sanitize_text(text[:MAX_REPLY_CHARACTERS])
     beginning = sanitize.reveal_in_code(source[:MAX_PLAIN_CHARACTERS]).strip("\n")
     pieces = [Prose((Span(beginning),))] if beginning.strip() else []
-    sentences = [
+    sentences: Sentences = [
         texts.SHOWN_AS_PLAIN_TEXT,
         facts.file_note,
         texts.describe_ending(facts),
@@ -126,7 +131,8 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
         texts.CHANNEL_PROMPT_SHORTENED if facts.is_rule_shortened else "",
         texts.compose_disclaimer(facts, has_code=False),
     ]
-    return (_build_message(pieces, sentences), _create_full_reply(source))
+    language = facts.language
+    return _build_message(pieces, sentences, language), _create_full_reply(source, language)
 
 
 def _drop_unstable_line(text: str) -> str:
@@ -190,12 +196,12 @@ def _create_snippet(piece: Piece, number: int) -> Snippet:
     return Snippet(name, language.snippet_type, piece.text + "\n", name)
 
 
-def _create_full_reply(source: str) -> Snippet:
+def _create_full_reply(source: str, language: Language) -> Snippet:
     content = sanitize.reveal_in_code(source).rstrip("\n") + "\n"
-    return Snippet("reply.md", "markdown", content, "The whole reply")
+    return Snippet("reply.md", "markdown", content, texts.FULL_REPLY_TITLE.translate(language))
 
 
-def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) -> list[str]:
+def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) -> Sentences:
     spans = [span for piece in pieces if isinstance(piece, Prose) for span in piece.spans]
     made_visible = sum(piece.text.count("⟨U+") for piece in pieces) > source.count("⟨U+")
     return [
@@ -209,26 +215,31 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
     ]
 
 
-def _select_disclaimer(pieces: Sequence[Piece], facts: ReplyFacts) -> str:
+def _select_disclaimer(pieces: Sequence[Piece], facts: ReplyFacts) -> Translatable:
     return texts.compose_disclaimer(
         facts, has_code=any(isinstance(piece, CodeBlock) for piece in pieces)
     )
 
 
 def _build_parts(
-    page: _Page, number: int, pages: Sequence[_Page], closing_sentences: Sequence[str]
+    page: _Page,
+    number: int,
+    pages: Sequence[_Page],
+    closing_sentences: Sentences,
+    language: Language,
 ) -> list[Part]:
     sentences = [
-        code_checks.summarize_checks([*page.pieces, *page.long_code]),
+        describe_verdicts(code_checks.count_verdicts([*page.pieces, *page.long_code])),
         texts.list_files([file.filename for file in page.files]),
-        f"Part {number} of {len(pages)}" if len(pages) > 1 else "",
+        texts.describe_part(number, len(pages)),
         *(closing_sentences if number == len(pages) else []),
     ]
-    return [_build_message(page.pieces, sentences), *page.files]
+    return [_build_message(page.pieces, sentences, language), *page.files]
 
 
-def _build_message(pieces: Sequence[Piece], sentences: Sequence[str]) -> Message:
-    shown_sentences = [sentence for sentence in sentences if sentence]
+def _build_message(pieces: Sequence[Piece], sentences: Sentences, language: Language) -> Message:
+    words = [one if isinstance(one, str) else one.translate(language) for one in sentences]
+    shown_sentences = [sentence for sentence in words if sentence]
     fallback_text = "\n".join(
         piece.text[:MAX_FALLBACK_UNITS] for piece in pieces[:MAX_FALLBACK_UNITS]
     ) or " ".join(shown_sentences)

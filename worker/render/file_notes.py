@@ -1,12 +1,14 @@
 """Sentences about the files of a thread: what was read of each, and why others were not read."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
+from contract.language import JoinedPhrases, Phrase, PluralPhrase, Translatable
+from contract.texts import LIST_COMMA, join_sentences
 from worker.render.sanitize import reveal_in_code, sanitize_text
 
 MAX_SHOWN_CHARACTERS: Final = 60
@@ -32,13 +34,15 @@ class UnreadReason(StrEnum):
 
 
 SENTENCES: Final = {
-    UnreadReason.NOT_TEXT: "I can't read {names}.",
-    UnreadReason.GONE: "Slack no longer has {names}.",
-    UnreadReason.OUTSIDE: "I didn't open {names}, because it isn't stored in Slack.",
-    UnreadReason.DENIED: "Slack didn't let me open {names}.",
-    UnreadReason.NO_SCOPE: "I can't read files here: an administrator can allow me `files:read`.",
-    UnreadReason.UNAVAILABLE: "Slack didn't send me {names} in time. Please ask again.",
-    UnreadReason.NO_ROOM: "There was no room for {names}.",
+    UnreadReason.NOT_TEXT: Phrase("I can't read {names}."),
+    UnreadReason.GONE: Phrase("Slack no longer has {names}."),
+    UnreadReason.OUTSIDE: Phrase("I didn't open {names}, because it isn't stored in Slack."),
+    UnreadReason.DENIED: Phrase("Slack didn't let me open {names}."),
+    UnreadReason.NO_SCOPE: Phrase(
+        "I can't read files here: an administrator can allow me `files:read`."
+    ),
+    UnreadReason.UNAVAILABLE: Phrase("Slack didn't send me {names} in time. Please ask again."),
+    UnreadReason.NO_ROOM: Phrase("There was no room for {names}."),
 }
 
 
@@ -70,17 +74,24 @@ class UnreadFile:
 
 def describe_files(
     read: Sequence[ReadFile], unread: Sequence[UnreadFile], left_out: int = 0
-) -> str:
+) -> Translatable:
     """Return what was read of a thread's files; empty if it has none."""
-    sentences = [f"Read {_join_words([_describe_part(file) for file in read])}."] if read else []
+    sentences: list[Translatable] = []
+    if read:
+        sentences.append(Phrase("Read {files}.", files=_join_words(map(_describe_part, read))))
     by_reason = sorted(unread, key=lambda file: list(UnreadReason).index(file.reason))
     for reason, files in groupby(by_reason, key=lambda file: file.reason):
-        names = _join_words([quote_name(file.name) for file in files])
-        sentences.append(SENTENCES[reason].format(names=names))
+        names = _join_words(quote_name(file.name) for file in files)
+        sentences.append(SENTENCES[reason].with_values(names=names))
     if left_out:
-        older = "1 older file" if left_out == 1 else f"{left_out:,} older files"
-        sentences.append(f"I left out {older}, because I read at most 8 in a thread.")
-    return " ".join(sentences)
+        sentences.append(
+            PluralPhrase(
+                "I left out {count} older file, because I read at most 8 in a thread.",
+                "I left out {count:,} older files, because I read at most 8 in a thread.",
+                left_out,
+            )
+        )
+    return join_sentences(*sentences) if sentences else JoinedPhrases(())
 
 
 def quote_name(name: str) -> str:
@@ -92,26 +103,50 @@ def quote_name(name: str) -> str:
     return f"`{shown or 'file'}`"
 
 
-def _describe_part(file: ReadFile) -> str:
+def _describe_part(file: ReadFile) -> Translatable:
     name = quote_name(file.name)
     if file.is_shortened or not (file.is_whole or file.head_lines or file.tail_lines):
-        return f"a part of {name}"
+        return Phrase("a part of {name}", name=name)
     if file.is_whole:
-        return f"{name} ({_count(file.total_lines)})"
+        return PluralPhrase(
+            "{name} ({count} line)", "{name} ({count:,} lines)", file.total_lines, name=name
+        )
     if file.is_cut:
-        return f"the first {_count(file.head_lines)} of {name}, which is longer than 256 KB"
-    parts = [
-        f"{position} {count:,}"
-        for position, count in (("the first", file.head_lines), ("the last", file.tail_lines))
-        if count
-    ]
-    return f"{' and '.join(parts)} of {_count(file.total_lines)} of {name}"
+        return PluralPhrase(
+            "the first line of {name}, which is longer than 256 KB",
+            "the first {count:,} lines of {name}, which is longer than 256 KB",
+            file.head_lines,
+            name=name,
+        )
+    return _describe_ends(file, name)
 
 
-def _count(lines: int) -> str:
-    return "1 line" if lines == 1 else f"{lines:,} lines"
+def _describe_ends(file: ReadFile, name: str) -> Translatable:
+    if not file.tail_lines:
+        return Phrase(
+            "the first {head:,} of {total:,} lines of {name}",
+            head=file.head_lines,
+            total=file.total_lines,
+            name=name,
+        )
+    if not file.head_lines:
+        return Phrase(
+            "the last {tail:,} of {total:,} lines of {name}",
+            tail=file.tail_lines,
+            total=file.total_lines,
+            name=name,
+        )
+    return Phrase(
+        "the first {head:,} and the last {tail:,} of {total:,} lines of {name}",
+        head=file.head_lines,
+        tail=file.tail_lines,
+        total=file.total_lines,
+        name=name,
+    )
 
 
-def _join_words(words: Sequence[str]) -> str:
+def _join_words(words: Iterable[Translatable | str]) -> Translatable | str:
     *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    if not first:
+        return last
+    return Phrase("{words} and {last}", words=JoinedPhrases(first, LIST_COMMA), last=last)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import Any, Final
 
+from contract.code_verdicts import CodeVerdict
+from contract.language import Language as ReaderLanguage
 from worker.render.languages import PLAIN_TEXT, Language
 
 Json = dict[str, Any]
@@ -48,10 +50,10 @@ Part = Message | Snippet
 
 @dataclass(frozen=True, slots=True)
 class ComposedReply:
-    """A finished reply in posting order, and the verdicts on its code as one line."""
+    """A finished reply in posting order, and the verdicts on its code."""
 
     parts: tuple[Part, ...]
-    checks: str = ""
+    verdicts: tuple[CodeVerdict, ...] = ()
     has_code: bool = False
 
 
@@ -86,6 +88,8 @@ class ReplyFacts:
     new_tokens: int = 0
     """Number of tokens of the reply, if a person stopped it."""
     is_rule_shortened: bool = False
+    language: ReaderLanguage = ReaderLanguage.ENGLISH
+    """Language of our own sentences: that of the job, with which it is stored."""
 
 
 def utf16_length(text: str) -> int:
@@ -161,7 +165,7 @@ class CodeBlock:
     """
     A code block, without a final line end.
 
-    `unclosed` means that the model wrote no closing fence. `check_result` is a parser's verdict.
+    `unclosed` means that the model wrote no closing fence. `verdict` is a parser's.
     `is_table` marks a table that was drawn as text.
     """
 
@@ -169,7 +173,7 @@ class CodeBlock:
     language: Language = PLAIN_TEXT
     unclosed: bool = False
     is_table: bool = False
-    check_result: str = ""
+    verdict: CodeVerdict | None = None
 
     @property
     def weight(self) -> int:

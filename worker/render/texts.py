@@ -3,51 +3,57 @@
 from collections.abc import Sequence
 from typing import Final
 
-from contract import queue_eta
+from contract.language import JoinedPhrases, Language, Phrase, PluralPhrase, Translatable
 from contract.reply_rules import MAX_PROMPT_TOKENS
 from contract.stop import select_text_blocks
-from contract.texts import MODEL_LOADING, describe_stop
+from contract.texts import LIST_COMMA, describe_stop
 from worker.render.model import CutReason, Json, Message, ReplyFacts
 from worker.render.sanitize import escape_fallback
 
-WRITING: Final = "writing …"
-EMPTY_REPLY: Final = "The model returned an empty reply. Please rephrase your question."
-STOPPED: Final = "An operator stopped this reply."
-STOPPED_AT_CONTROL: Final = (
+WRITING: Final = Phrase("writing …")
+EMPTY_REPLY: Final = Phrase("The model returned an empty reply. Please rephrase your question.")
+STOPPED: Final = Phrase("An operator stopped this reply.")
+STOPPED_AT_CONTROL: Final = Phrase(
     "The reply was cut where the model wrote one of its control tokens as text. Ask me to continue."
 )
-STOPPED_AT_TURN: Final = "The reply was cut where the model went on in another person's name."
-STOPPED_REPEATING: Final = (
+STOPPED_AT_TURN: Final = Phrase(
+    "The reply was cut where the model went on in another person's name."
+)
+STOPPED_REPEATING: Final = Phrase(
     "The reply was cut because the model repeated itself. Please rephrase your question."
 )
-TIMED_OUT: Final = "Stopped at the time limit. Ask me to continue."
-REPLY_RESTORED: Final = "This is the reply as it was."
-REPLAYED_SAME: Final = "Replayed with the same seed: the text is the same, token for token."
-REPLAYED_DIFFERENT: Final = (
+TIMED_OUT: Final = Phrase("Stopped at the time limit. Ask me to continue.")
+REPLY_RESTORED: Final = Phrase("This is the reply as it was.")
+REPLAYED_SAME: Final = Phrase("Replayed with the same seed: the text is the same, token for token.")
+REPLAYED_DIFFERENT: Final = Phrase(
     "Replayed with the same seed, but the text differs. *Previous* brings the earlier one back."
 )
-RETRYING: Final = "Something went wrong. I'm trying again."
-UNVERIFIED_ADDRESSES: Final = (
+RETRYING: Final = Phrase("Something went wrong. I'm trying again.")
+UNVERIFIED_ADDRESSES: Final = Phrase(
     "Addresses shown as code were written by the model. I didn't open them, and they may not exist."
 )
-INVISIBLE_CHARACTERS: Final = (
+INVISIBLE_CHARACTERS: Final = Phrase(
     "Invisible characters are shown as ⟨U+…⟩, because they can change how text reads."
 )
-CHANNEL_PROMPT_SHORTENED: Final = (
-    f"I didn't read the end of this channel's own prompt: {MAX_PROMPT_TOKENS} tokens are the most."
+CHANNEL_PROMPT_SHORTENED: Final = Phrase(
+    "I didn't read the end of this channel's own prompt: {count} tokens are the most.",
+    count=MAX_PROMPT_TOKENS,
 )
-REPLY_TOO_LONG: Final = (
+REPLY_TOO_LONG: Final = Phrase(
     "This reply is too long for Slack, so its end is missing. Ask for one part of it."
 )
-SHOWN_AS_PLAIN_TEXT: Final = (
+SHOWN_AS_PLAIN_TEXT: Final = Phrase(
     "I couldn't format this reply, so you see its beginning. The file below has all of it."
 )
-REPLY_INCOMPLETE: Final = (
+REPLY_INCOMPLETE: Final = Phrase(
     "The rest of this reply is missing, because Slack didn't take it. Please ask again."
 )
-FULL_REPLY_BELOW: Final = "The whole reply is in the file below."
+FULL_REPLY_TITLE: Final = Phrase("The whole reply")
+FULL_REPLY_BELOW: Final = Phrase("The whole reply is in the file below.")
 
-ENDINGS: Final[dict[str, str]] = {
+UNKNOWN_MODEL: Final = Phrase("an unknown model")
+
+ENDINGS: Final[dict[str, Translatable]] = {
     "stopped": STOPPED,
     "timeout": TIMED_OUT,
     CutReason.SPELLED_CONTROL: STOPPED_AT_CONTROL,
@@ -63,84 +69,90 @@ def context_blocks(*sentences: str) -> list[Json]:
     return [{"type": "context", "elements": elements}] if elements else []
 
 
-def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> str:
+def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> Translatable:
     """Name the model, say that it may be wrong, and say what was not checked."""
-    checked = (
-        "The code was parsed but not run (result above)."
-        if has_code
-        else "Nothing in it was checked."
-    )
-    return (
-        f"Written by {facts.model}, a language model for education and research. "
-        f"It may be wrong, insecure or made up. {checked}"
+    if has_code:
+        return Phrase(
+            "Written by {model}, a language model for education and research. "
+            "It may be wrong, insecure or made up. "
+            "The code was parsed but not run (result above).",
+            model=facts.model or UNKNOWN_MODEL,
+        )
+    return Phrase(
+        "Written by {model}, a language model for education and research. "
+        "It may be wrong, insecure or made up. Nothing in it was checked.",
+        model=facts.model or UNKNOWN_MODEL,
     )
 
 
-def describe_ending(facts: ReplyFacts) -> str:
+def describe_ending(facts: ReplyFacts) -> Translatable | str:
     """Return why the reply was cut off; empty if the model ended it."""
     if facts.stopped_by:
         return describe_stop(facts.stopped_by, facts.new_tokens)
     if facts.finish_reason == "length":
-        return f"Stopped at {facts.max_new_tokens} tokens. Ask me to continue."
+        return PluralPhrase(
+            "Stopped at {count} token. Ask me to continue.",
+            "Stopped at {count} tokens. Ask me to continue.",
+            facts.max_new_tokens,
+        )
     return ENDINGS.get(facts.finish_reason, "")
 
 
-def describe_dropped_turns(count: int) -> str:
+def describe_dropped_turns(count: int) -> Translatable | str:
     """Return how many messages of the thread were not read; empty if none."""
     if not count:
         return ""
-    if count == 1:
-        return "This thread is too long for me: I didn't read its oldest message."
-    return f"This thread is too long for me: I didn't read its {count} oldest messages."
+    return PluralPhrase(
+        "This thread is too long for me: I didn't read its oldest message.",
+        "This thread is too long for me: I didn't read its {count} oldest messages.",
+        count,
+    )
 
 
-def describe_overflow(length: int) -> str:
+def describe_overflow(length: int) -> Translatable:
     """Return the length of a growing reply that no longer fits its message."""
-    return f"{WRITING} {length:,} characters so far; the rest follows when it's done"
+    return Phrase(
+        "writing … {count:,} characters so far; the rest follows when it's done", count=length
+    )
 
 
-def list_files(names: Sequence[str]) -> str:
+def list_files(names: Sequence[str]) -> Translatable | str:
     """Return the names of the files that follow; empty if none."""
-    return f"Files below: {', '.join(names)}" if names else ""
+    return Phrase("Files below: {names}", names=JoinedPhrases(names, LIST_COMMA)) if names else ""
 
 
-def describe_file_message(filename: str, number: int, count: int) -> str:
+def describe_part(number: int, count: int) -> Translatable | str:
+    """Return which of several messages of a reply this is; empty if it is the only one."""
+    return Phrase("Part {number} of {count}", number=number, count=count) if count > 1 else ""
+
+
+def describe_file_message(filename: str, number: int, count: int) -> Translatable:
     """Return why a message holds the content of a file, and which part of it."""
-    part = f"part {number} of {count}" if count > 1 else "all of it"
-    return f"Slack didn't take the file {filename}. This message has {part}."
+    if count > 1:
+        return Phrase(
+            "Slack didn't take the file {filename}. This message has part {number} of {count}.",
+            filename=filename,
+            number=number,
+            count=count,
+        )
+    return Phrase(
+        "Slack didn't take the file {filename}. This message has all of it.", filename=filename
+    )
 
 
-def compose_waiting(jobs_ahead: int, seconds: float | None) -> Message:
-    """Return the placeholder of a queued question, with its estimated wait in seconds."""
-    return _compose_sentence(queue_eta.describe_position(jobs_ahead, seconds))
+def compose_status(sentence: Translatable, language: Language) -> Message:
+    """Return a message with one of our sentences alone, such as a placeholder or an error."""
+    text = sentence.translate(language)
+    return Message(escape_fallback(text), context_blocks(text))
 
 
-def compose_loading() -> Message:
-    """Return the placeholder while the model is loading."""
-    return _compose_sentence(MODEL_LOADING)
-
-
-def compose_retrying() -> Message:
-    """Return the placeholder after a failed attempt, while another one starts."""
-    return _compose_sentence(RETRYING)
-
-
-def compose_stopped(name: str, shown: Json | None = None) -> Message:
+def compose_stopped(name: str, language: Language, shown: Json | None = None) -> Message:
     """
     Return the message of a job that was stopped without an answer; `name` may be empty.
 
     `shown` is the message as Slack has it: the text of a worker that died stays.
     """
-    sentence = describe_stop(name) if name else STOPPED
+    sentence = (describe_stop(name) if name else STOPPED).translate(language)
     blocks = select_text_blocks(shown or {})
     fallback = str((shown or {}).get("text") or "") if blocks else escape_fallback(sentence)
     return Message(fallback, [*blocks, *context_blocks(sentence)])
-
-
-def compose_error(sentence: str) -> Message:
-    """Return the message that replaces a reply, with the `user_message` of a worker error."""
-    return _compose_sentence(sentence)
-
-
-def _compose_sentence(sentence: str) -> Message:
-    return Message(escape_fallback(sentence), context_blocks(sentence))

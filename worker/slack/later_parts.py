@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from contract import keys
+from contract.language import Language
 from contract.surplus import Surplus
 from worker.errors import NotAllowedError, ThreadGoneError
 from worker.failpoints import Failpoint, Failpoints
@@ -35,14 +36,21 @@ class LaterParts:
         state: JobState,
         failpoints: Failpoints,
         found: OwnMessages,
+        *,
         shown_as: str,
+        language: Language,
     ) -> None:
-        """Post messages in the state `shown_as`; `found` are those of an earlier execution."""
+        """
+        Post messages in the state `shown_as`, with our sentences in `language`.
+
+        `found` are the messages of an earlier execution.
+        """
         self._thread = thread
         self._state = state
         self._failpoints = failpoints
         self._found = found
         self._shown_as = shown_as
+        self._language = language
         self._can_upload = True
         self._messages: dict[int, tuple[str, Message]] = {}
 
@@ -86,7 +94,7 @@ class LaterParts:
                 await self._state.write_fields({field: "1"})
             else:
                 return
-        messages = await asyncio.to_thread(compose_file_messages, snippet)
+        messages = await asyncio.to_thread(compose_file_messages, snippet, self._language)
         for offset, message in enumerate(messages):
             await self._state.check_lease()
             await self._publish_message(number + offset, message)

@@ -14,6 +14,7 @@ import structlog
 
 from contract import keys
 from contract.job import Job, Streaming
+from contract.language import Translatable
 from contract.reply_controls import Block
 from contract.slack_budget import Priority
 from contract.stop import build_stop_block
@@ -73,7 +74,7 @@ class ReplyMessage:
         self._not_editable = False
         self._controls: Sequence[Block] = ()
 
-    async def ensure_placeholder(self, progress: JobProgress, status: Message | None) -> None:
+    async def ensure_placeholder(self, progress: JobProgress, status: Translatable | None) -> None:
         """
         Ensure that the thread has exactly one placeholder.
 
@@ -87,7 +88,7 @@ class ReplyMessage:
             if first_owner != owner:
                 self._ts = await self._adopt_placeholder(first_owner)
         if self._ts is None:
-            await self._post_first(self._add_button(status or render.compose_growing("")))
+            await self._post_first(self._compose_status(status or render.texts.WRITING))
         elif status is not None:
             # Before the edits of growing replies: a restart without a word looks like a fault.
             await self.show_status(status, Priority.REPLY)
@@ -120,14 +121,19 @@ class ReplyMessage:
         self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
         self._last_message, self._last_edit_at = message, time.monotonic()
 
+    def _compose_status(self, sentence: Translatable) -> Message:
+        return self._add_button(render.compose_status(sentence, self._job.language))
+
     def _add_button(self, message: Message) -> Message:
         """Return a message of a reply in progress with the button that stops it."""
-        button = build_stop_block(self._job.thread.ts, self._job.ts)
+        button = build_stop_block(self._job.thread.ts, self._job.ts, self._job.language)
         return Message(message.text, [*message.blocks, button])
 
-    async def show_status(self, message: Message, priority: Priority = Priority.BACKGROUND) -> None:
+    async def show_status(
+        self, sentence: Translatable, priority: Priority = Priority.BACKGROUND
+    ) -> None:
         """Show what the reply waits for, unless the rate limit does not allow an edit now."""
-        message = self._add_button(message)
+        message = self._compose_status(sentence)
         if message == self._last_message or self._ts is None:
             return
         with contextlib.suppress(RetryLaterError, RejectedError):
@@ -218,7 +224,8 @@ class ReplyMessage:
         state: str,
     ) -> None:
         """Publish the other parts in the state `shown_as`, then set the final `state` of all."""
-        later = LaterParts(self._thread, self.state, self._failpoints, found, shown_as)
+        parts = (self._thread, self.state, self._failpoints, found)
+        later = LaterParts(*parts, shown_as=shown_as, language=self._job.language)
         try:
             await later.publish_parts(others)
         except (RejectedError, NotAllowedError, SlackUnavailableError):
@@ -235,7 +242,7 @@ class ReplyMessage:
         """Say in the first part that later ones are missing, if Slack takes that."""
         await self.state.check_lease()
         with contextlib.suppress(RejectedError, SilentOutcomeError, SlackUnavailableError):
-            message = mark_incomplete(first)
+            message = mark_incomplete(first, self._job.language)
             await self._thread.edit_message(str(self._ts), message, ReplyState.ERROR)
 
     async def _replace_placeholder(self, old_ts: str, first: Message, state: str) -> None:

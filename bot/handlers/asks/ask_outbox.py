@@ -17,7 +17,6 @@ from redis.commands.core import Script
 
 from bot.failpoints import Failpoint
 from bot.handlers.asks.asked_blocks import build_blocks
-from bot.handlers.asks.form import Refusal
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.questions import QuestionHandler
@@ -37,6 +36,7 @@ from bot.store.received import ReceivedMessage
 from bot.store.scripts import load_script
 from bot.texts import context_blocks
 from contract import keys
+from contract.language import Translatable
 from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
@@ -71,14 +71,14 @@ class AskOutbox:
         """Return whether a request was recorded before."""
         return bool(self.redis.exists(keys.ask_marker(self.identity.team, request_id)))
 
-    def refuse_limits(self, request: AskRequest) -> Refusal | None:
+    def refuse_limits(self, request: AskRequest) -> Translatable | None:
         """Return the sentence about a person whose next question would exceed a limit."""
         block = request.asked_message.build_block("", {})
         post = self._parse_post(request, self._build_raw(request, UNPOSTED_TS, "", [block]))
         receipt = self.questions.inbox.check_limits(ReceivedMessage(post=post))
         if receipt.outcome not in REFUSED_OUTCOMES:
             return None
-        return self.questions.commands.describe_refusal(receipt).render()
+        return self.questions.commands.describe_refusal(receipt).describe()
 
     def record_ask(self, request: AskRequest) -> None:
         """Record a request, once, and have its question posted."""
@@ -148,7 +148,8 @@ class AskOutbox:
         link = ""
         if request.about != request.thread_ts:
             link = self.notices.poster.find_permalink(request.channel, request.about)
-        blocks = build_blocks(request, user.name, link, user.language)
+        language = self.notices.languages.find_for_thread(request.channel, request.user)
+        blocks = build_blocks(request, user.name, link, language)
         text = escape_text(f"{user.name}: {request.question}")
         ts = self.notices.poster.post_blocks(
             request.channel, text, blocks, thread_ts=request.thread_ts or None

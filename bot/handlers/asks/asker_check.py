@@ -6,7 +6,6 @@ from typing import Final
 import structlog
 
 from bot import texts
-from bot.handlers.asks.form import Refusal
 from bot.handlers.job_builder import Source
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.admission import Policy, refuse_guest
@@ -18,7 +17,7 @@ from bot.slack.members import ChannelMembers
 from bot.slack.users import UserDirectory
 from bot.store.thread_cache import ThreadCache
 from contract.job import Thread
-from contract.language import Language
+from contract.language import Language, Translatable
 from contract.slack_budget import Priority
 
 log = structlog.get_logger()
@@ -47,7 +46,7 @@ class AskerCheck:
         """Return the language of a person."""
         return self.users.lookup_language(self.identity.team, user)
 
-    def refuse_outsider(self, user: str, user_team: str) -> str | None:
+    def refuse_outsider(self, user: str, user_team: str) -> Translatable | None:
         """Refuse a guest or a member of another workspace if the settings say so."""
         if user_team != self.identity.team and not self.policy.allow_external:
             return texts.MEMBERS_ONLY
@@ -59,7 +58,7 @@ class AskerCheck:
 
     def refuse_question(
         self, thread: Thread, about: str, user: str, user_team: str
-    ) -> Refusal | None:
+    ) -> Translatable | None:
         """Refuse a question about a message. Raises `AskerUnknownError`."""
         try:
             return (
@@ -70,7 +69,7 @@ class AskerCheck:
         except CALL_ERRORS as error:
             return _explain_error(thread.channel, error)
 
-    def refuse_share(self, channel: str, user: str, user_team: str) -> Refusal | None:
+    def refuse_share(self, channel: str, user: str, user_team: str) -> Translatable | None:
         """Refuse to post a person's question into a channel. Raises `AskerUnknownError`."""
         try:
             return self._refuse_person(channel, user, user_team) or self._refuse_absent(
@@ -79,27 +78,27 @@ class AskerCheck:
         except CALL_ERRORS as error:
             return _explain_error(channel, error)
 
-    def _refuse_person(self, channel: str, user: str, user_team: str) -> Refusal | None:
+    def _refuse_person(self, channel: str, user: str, user_team: str) -> Translatable | None:
         refusal = self.refuse_outsider(user, user_team)
         if refusal is not None:
             return refusal
         _, verdict = self.rules.admit_user(channel, user, Source.LAST_TRY)
         return None if verdict is None else texts.COMMAND_REPLIES[verdict]
 
-    def _refuse_message(self, thread: Thread, about: str) -> Refusal | None:
+    def _refuse_message(self, thread: Thread, about: str) -> Translatable | None:
         with pace_calls(Priority.REPLY, max_wait=0):
             raw = self.thread_cache.read_message(thread.channel, thread.ts, about)
         is_there = raw and raw.get("subtype") != "tombstone"
         return None if is_there else ask_texts.MESSAGE_GONE
 
-    def _refuse_absent(self, channel: str, user: str) -> Refusal | None:
+    def _refuse_absent(self, channel: str, user: str) -> Translatable | None:
         present = self.members.find_members(channel, frozenset({user, self.identity.user_id}))
         if self.identity.user_id not in present:
             return ask_texts.NOT_IN_CHANNEL
         return None if user in present else ask_texts.ASKER_NOT_IN_CHANNEL
 
 
-def _explain_error(channel: str, error: Exception) -> Refusal:
+def _explain_error(channel: str, error: Exception) -> Translatable:
     """Return the refusal that an error of Slack means. Raises `AskerUnknownError`."""
     if error_name(error) in ABSENT_ERRORS:
         return ask_texts.NOT_IN_CHANNEL

@@ -29,7 +29,6 @@ ERROR_WORDS: Final = re.compile(r"traceback|exception|\bpanic\b|segfault|stack ?
 UNREADABLE_ERRORS: Final = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
 
 View = dict[str, Any]
-Refusal = str | Translatable
 
 
 class BadFormError(ValueError):
@@ -153,9 +152,9 @@ def build_form(used: ShortcutUsed, language: Language) -> View:
     }
 
 
-def build_message_form(sentence: Refusal, language: Language) -> View:
+def build_message_form(sentence: Translatable, language: Language) -> View:
     """Return a modal with a sentence and no input."""
-    text = sentence if isinstance(sentence, str) else sentence.translate(language)
+    text = sentence.translate(language)
     title = _plain_text(texts.FORM_TITLE, language)
     return {"type": "modal", "title": title, "blocks": [section_block(text)]}
 

@@ -17,7 +17,7 @@ from bot.concurrency import BackgroundTasks
 from bot.handlers.asks.ask_outbox import AskOutbox
 from bot.handlers.asks.asker_check import AskerCheck, AskerUnknownError
 from bot.handlers.asks.command import SlashCommand
-from bot.handlers.asks.form import Refusal, build_message_form, find_fault
+from bot.handlers.asks.form import build_message_form, find_fault
 from bot.messages.asks import texts
 from bot.messages.asks.ask_request import AskKind, AskRequest
 from bot.messages.asks.asked_message import AskedMessage, name_shared_request
@@ -29,7 +29,7 @@ from bot.store.client import decode_reply
 from bot.store.stored_answers import StoredAnswers
 from contract import keys
 from contract.job import Thread
-from contract.language import Phrase
+from contract.language import Phrase, Translatable
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class PrivateAsks:
     read_clock: Callable[[], float]
     """Slack's time (s)."""
 
-    def ask_privately(self, command: SlashCommand, typed: str) -> Refusal:
+    def ask_privately(self, command: SlashCommand, typed: str) -> Translatable:
         """Accept a question, once; return the words that only the person sees."""
         if not command.trigger_id:
             return texts.DIRECT_MESSAGE_FAILED
@@ -97,7 +97,7 @@ class PrivateAsks:
             log.info("share refused", channel=pressed.origin, user=pressed.user)
             self.background.submit("share refused", self._show_refusal, pressed, shared)
 
-    def _build_share(self, pressed: ShareRequested, request_id: str) -> AskRequest | Refusal:
+    def _build_share(self, pressed: ShareRequested, request_id: str) -> AskRequest | Translatable:
         """Return the request, or why there is none. Raises `AskerUnknownError`."""
         team = self.asker_check.identity.team
         source = Thread(team=team, channel=pressed.channel, ts=pressed.ts)
@@ -151,6 +151,6 @@ class PrivateAsks:
     def _search_from(self) -> str:
         return f"{self.read_clock() - SINCE_MARGIN_SECONDS:.6f}"
 
-    def _show_refusal(self, pressed: ShareRequested, refusal: Refusal) -> None:
+    def _show_refusal(self, pressed: ShareRequested, refusal: Translatable) -> None:
         language = self.asker_check.lookup_language(pressed.user)
         self.poster.open_view(pressed.trigger_id, build_message_form(refusal, language))

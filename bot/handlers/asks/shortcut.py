@@ -16,7 +16,6 @@ from bot.handlers.asks.asker_check import AskerCheck, AskerUnknownError
 from bot.handlers.asks.form import (
     BLOCK_ID,
     BadFormError,
-    Refusal,
     ShortcutUsed,
     build_form,
     build_message_form,
@@ -28,7 +27,7 @@ from bot.messages.asks import texts
 from bot.messages.asks.ask_request import AskRequest
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
-from contract.language import Language, Phrase
+from contract.language import Language, Phrase, Translatable
 
 log = structlog.get_logger()
 
@@ -108,5 +107,5 @@ def _keep_open(fault: Phrase, language: Language) -> Json:
     return {"response_action": "errors", "errors": {BLOCK_ID: fault.translate(language)}}
 
 
-def _show(sentence: Refusal, language: Language) -> Json:
+def _show(sentence: Translatable, language: Language) -> Json:
     return {"response_action": "update", "view": build_message_form(sentence, language)}

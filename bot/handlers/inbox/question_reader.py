@@ -115,7 +115,7 @@ class QuestionReader:
         self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source, fields)
         if is_filled and received.is_undecided:
-            self.placeholders.schedule_placeholder(post.thread, post.ts)
+            self.placeholders.schedule_placeholder(post.thread, post.ts, post.author)
 
     def _find_shared_answer(self, job: str, received: ReceivedMessage) -> dict[str, str] | None:
         """

@@ -33,11 +33,12 @@ class DetailsHandler:
         self.background.submit("details", self._post_details, request)
 
     def _post_details(self, request: DetailsRequested) -> None:
+        language = self.notices.languages.find_personal(request.user)
         self.poster.post_ephemeral(
             request.thread.channel,
             request.user,
-            TITLE,
+            TITLE.translate(language),
             thread_ts=request.thread.ts,
-            blocks=build_detail_blocks(request.address, request.details),
+            blocks=build_detail_blocks(request.address, request.details, language),
             retry=False,
         )

@@ -84,7 +84,7 @@ class ReworkHandler:
             self._tell(thread, request.user, self.commands.describe_refusal(receipt))
         elif receipt.outcome is EnqueueOutcome.ACCEPTED:
             self.alarm.set_alarm()
-            self.background.submit_after(FIRST_LOOK_SECONDS, "rework", self._show_wait, thread, job)
+            self.background.submit_after(FIRST_LOOK_SECONDS, "rework", self._show_wait, received)
 
     def fill_rework(self, job_name: str, received: ReceivedRework, source: Source) -> None:
         """
@@ -144,9 +144,11 @@ class ReworkHandler:
         is_later = any(job > own for job in self.job_updates.list_unfinished_jobs(thread))
         return Sentence.LATER_TURN if is_later else None
 
-    def _show_wait(self, thread: Thread, job: str) -> None:
-        if retry_redis(partial(self.job_updates.is_waiting, job)):
-            self.poster.set_status(thread, texts.REWORK_WAITS)
+    def _show_wait(self, received: ReceivedRework) -> None:
+        thread, languages = received.thread, self.commands.notices.languages
+        if retry_redis(partial(self.job_updates.is_waiting, received_job_id(received))):
+            find = partial(languages.find_for_thread, thread.channel, received.user)
+            self.poster.set_status(thread, texts.REWORK_WAITS.translate(retry_redis(find)))
 
     def _tell(self, thread: Thread, user: str, notice: Notice) -> None:
         self.commands.notices.tell_user(thread, user, notice)

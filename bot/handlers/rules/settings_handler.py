@@ -13,6 +13,7 @@ import structlog
 
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.message import BotIdentity
 from bot.records.database import RecordsUnavailableError
@@ -33,6 +34,7 @@ from bot.slack.channel_managers import ChannelManagers
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
 from bot.slack.user_groups import GroupUnreadableError
+from contract.language import Language, Translatable
 
 log = structlog.get_logger()
 
@@ -56,6 +58,7 @@ class SettingsHandler:
 
     identity: BotIdentity
     rules: RuleReader
+    languages: ReaderLanguages
     managers: ChannelManagers
     poster: Poster
     background: BackgroundTasks
@@ -91,19 +94,19 @@ class SettingsHandler:
             submission = parse_submission(body)
         except BadSubmissionError:
             log.warning("form not readable")
-            return _show(build_message_modal(texts.FORM_UNREADABLE))
+            return self._show_sentence(_find_sender(body), texts.FORM_UNREADABLE)
         channel = submission.address.channel
         refusal = self._refuse_user(channel, submission.user)
         if refusal is not None:
             log.info("rules not changed", channel=channel, user=submission.user, why="no manager")
-            return _show(build_message_modal(refusal))
+            return self._show_sentence(submission.user, refusal)
         try:
             return self._save_form(submission)
         except RecordsUnavailableError:
             view = self._rebuild_form(submission, ChannelRules(), texts.SAVE_FAILED)
             return _show(view)
         except RulesUnreadableError:
-            return _show(build_message_modal(texts.STORED_UNREADABLE))
+            return self._show_sentence(submission.user, texts.STORED_UNREADABLE)
 
     def _save_form(self, submission: Submission) -> Json:
         address = submission.address
@@ -111,7 +114,9 @@ class SettingsHandler:
         rules, errors = apply_typed_values(stored.rules, submission.typed)
         errors |= self._check_group(submission, stored.rules)
         if rules is None or errors:
-            return {"response_action": "errors", "errors": errors}
+            language = self.languages.find_personal(submission.user)
+            shown = {key: sentence.translate(language) for key, sentence in errors.items()}
+            return {"response_action": "errors", "errors": shown}
         request = self._build_request(address.channel, submission.user, submission.request_id)
         result = self.rules.store.save_rules(request, rules, address.version)
         self.failpoints.hit(Failpoint.AFTER_RULES_SAVED)
@@ -119,47 +124,54 @@ class SettingsHandler:
         if result.outcome is ChangeOutcome.CONFLICT:
             return _show(self._show_conflict(submission, result))
         if result.outcome is ChangeOutcome.SAVED:
-            names = texts.join_labels(result.changed)
-            text = texts.RULES_SAVED.format(names=names)
+            words = texts.describe_saved(result.changed)
             self.background.submit(
-                "rules saved", self._tell_user, address.channel, submission.user, text
+                "rules saved", self._tell_user, address.channel, submission.user, words
             )
         return CLOSE
 
     def _open_form(self, command: SettingsCommand) -> None:
-        loading = build_message_modal(texts.SETTINGS_LOADING)
+        language = self.languages.find_personal(command.user)
+        loading = build_message_modal(texts.SETTINGS_LOADING, language)
         try:
             view_id = self.poster.open_view(command.trigger_id, loading)
         except CALL_ERRORS as error:
             log.warning("form not opened", channel=command.channel, why=error_name(error))
             self._tell_user(command.channel, command.user, texts.SETTINGS_EXPIRED)
             return
-        self.poster.update_view(view_id, self._build_form(command))
+        self.poster.update_view(view_id, self._build_form(command, language))
 
-    def _tell_user(self, channel: str, user: str, text: str) -> None:
+    def _tell_user(self, channel: str, user: str, words: Translatable) -> None:
+        text = words.translate(self.languages.find_personal(user))
         try:
             self.poster.post_ephemeral(channel, user, text)
         except CALL_ERRORS as error:
             # The bot may not be in that channel; the form itself shows what matters.
             log.warning("word not posted", channel=channel, why=error_name(error))
 
-    def _build_form(self, command: SettingsCommand) -> View:
+    def _show_sentence(self, user: str, sentence: Translatable) -> Json:
+        return _show(build_message_modal(sentence, self.languages.find_personal(user)))
+
+    def _build_form(self, command: SettingsCommand, language: Language) -> View:
         refusal = self._refuse_user(command.channel, command.user)
         if refusal is not None:
-            return build_message_modal(refusal)
+            return build_message_modal(refusal, language)
         try:
             stored = self.rules.store.load_rules(self.identity.team, command.channel)
         except RecordsUnavailableError:
-            return build_message_modal(texts.RULES_UNAVAILABLE)
+            return build_message_modal(texts.RULES_UNAVAILABLE, language)
         except RulesUnreadableError:
-            return build_message_modal(texts.STORED_UNREADABLE)
+            return build_message_modal(texts.STORED_UNREADABLE, language)
         address = FormAddress(command.channel, stored.version)
-        return build_modal(
-            address, stored.rules, locked=self.rules.list_locked_rules(command.channel)
-        )
+        locked = self.rules.list_locked_rules(command.channel)
+        return build_modal(address, stored.rules, language=language, locked=locked)
 
     def _rebuild_form(
-        self, submission: Submission, current: ChannelRules, note: str, version: int | None = None
+        self,
+        submission: Submission,
+        current: ChannelRules,
+        note: Translatable,
+        version: int | None = None,
     ) -> View:
         """Return the form with what was typed, and a note above it."""
         address = submission.address
@@ -167,7 +179,10 @@ class SettingsHandler:
             address = FormAddress(address.channel, version)
         locked = self.rules.list_locked_rules(address.channel)
         typed = {key: value for key, value in submission.typed.items() if key not in locked}
-        return build_modal(address, current, locked=locked, notes=[note], typed=typed)
+        language = self.languages.find_personal(submission.user)
+        return build_modal(
+            address, current, language=language, locked=locked, notes=[note], typed=typed
+        )
 
     def _show_conflict(self, submission: Submission, result: ChangeResult) -> View:
         channel, current = submission.address.channel, result.current
@@ -176,12 +191,12 @@ class SettingsHandler:
         note = texts.describe_conflict(user, changed, current.rules)
         return self._rebuild_form(submission, current.rules, note, current.version)
 
-    def _refuse_command(self, command: SettingsCommand) -> str | None:
+    def _refuse_command(self, command: SettingsCommand) -> Translatable | None:
         if command.channel.startswith("D"):
             return texts.DIRECT_MESSAGE_RULES
         return self._refuse_user(command.channel, command.user)
 
-    def _refuse_user(self, channel: str, user: str) -> str | None:
+    def _refuse_user(self, channel: str, user: str) -> Translatable | None:
         try:
             is_manager = self.managers.is_manager(self.identity.team, channel, user)
         except CALL_ERRORS as error:
@@ -189,7 +204,7 @@ class SettingsHandler:
             return texts.MANAGER_UNKNOWN
         return None if is_manager else texts.NOT_A_MANAGER
 
-    def _check_group(self, submission: Submission, stored: ChannelRules) -> dict[str, str]:
+    def _check_group(self, submission: Submission, stored: ChannelRules) -> dict[str, Translatable]:
         """Return a sentence if a new user group cannot be read: it would stop everyone."""
         group = submission.typed.get("group")
         if not group or group == stored.group:
@@ -212,11 +227,18 @@ class SettingsHandler:
             self.rules.cache.put_rules(channel, result.current)
 
 
-def _describe_undo(result: ChangeResult) -> str:
+def _describe_undo(result: ChangeResult) -> Translatable:
     if result.outcome is ChangeOutcome.SAVED:
-        return texts.CHANGE_UNDONE.format(names=texts.join_labels(result.changed))
+        return texts.describe_undone(result.changed)
     is_over = result.outcome is ChangeOutcome.NOTHING_TO_UNDO
     return texts.NOTHING_TO_UNDO if is_over else texts.ALREADY_DONE
+
+
+def _find_sender(body: Mapping[str, Any]) -> str:
+    """Return the user of a body that may be malformed; empty if it names none."""
+    sender = body.get("user")
+    user = sender.get("id") if isinstance(sender, dict) else None
+    return user if isinstance(user, str) else ""
 
 
 def _show(view: View) -> Json:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import retry_redis
@@ -51,6 +52,7 @@ class StopFollowUp:
     background: BackgroundTasks
     sweeps: list[Callable[[], None]]
     """Further work of the sweeper thread, which Redis keeps for any bot."""
+    languages: ReaderLanguages
     failpoints: Failpoints = field(default_factory=Failpoints)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _sweeper: threading.Thread = field(init=False)
@@ -152,7 +154,7 @@ class StopFollowUp:
         try:
             ts = self.poster.post_in_thread(
                 stopped.job.thread,
-                _describe(stopped),
+                self._describe_end(stopped),
                 metadata=_build_metadata(stopped),
                 retry=False,
                 is_reserved=True,
@@ -173,11 +175,16 @@ class StopFollowUp:
         self.poster.update_message(
             job.thread.channel,
             ts,
-            _describe(stopped),
+            self._describe_end(stopped),
             metadata=_build_metadata(stopped),
             first_blocks=select_text_blocks(shown),
         )
         self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
+
+    def _describe_end(self, stopped: StoppedJob) -> str:
+        channel, asker = stopped.job.thread.channel, stopped.job.user
+        language = retry_redis(partial(self.languages.find_for_thread, channel, asker))
+        return describe_stop(stopped.record.label_for(asker)).translate(language)
 
     def _run_sweeper(self) -> None:
         while not self._stopping.wait(SWEEP_INTERVAL_SECONDS):
@@ -190,10 +197,6 @@ class StopFollowUp:
             except Exception:
                 # Safety net of the sweeper thread: it must still find later stops.
                 log.exception("stops failed")
-
-
-def _describe(stopped: StoppedJob) -> str:
-    return describe_stop(stopped.record.label_for(stopped.job.user))
 
 
 def _build_metadata(stopped: StoppedJob) -> dict[str, object]:

@@ -35,7 +35,13 @@ class VoteParts:
         has_consent = self.settings.starchat_votes_with_text == "on"
         source = ReplySource(identity, notices.thread_cache, has_consent=has_consent)
         ran_line = RanLine(
-            outbox, self.records, source, self.users, notices.poster, self.failpoints
+            outbox,
+            self.records,
+            source,
+            self.users,
+            notices.poster,
+            notices.languages,
+            self.failpoints,
         )
         keeper = VoteKeeper(
             outbox,

@@ -14,6 +14,7 @@ import structlog
 from bot import texts
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.votes.reply_source import ReplySource
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.votes import ReplyKey, count_ran
@@ -41,6 +42,7 @@ class RanLine:
     source: ReplySource
     users: UserDirectory
     poster: Poster
+    languages: ReaderLanguages
     failpoints: Failpoints = field(default_factory=Failpoints)
 
     def edit_due(self) -> None:
@@ -71,7 +73,8 @@ class RanLine:
             return
         user = self.users.lookup_users(team, [first]).get(first) if first else None
         name = user.name if user is not None and user.is_resolved else ""
-        text = texts.describe_ran(name, count) if count else ""
+        language = self.languages.find_for_thread(line.channel, found.asker)
+        text = texts.describe_ran(name, count).translate(language) if count else ""
         before: Blocks = found.raw["blocks"]
         after = place_line(before, text)
         if after != before:

@@ -12,6 +12,7 @@ from bot.messages.message import BotIdentity
 from bot.messages.votes.entries import Id, Version
 from bot.messages.votes.presses import Reason
 from contract.job import Thread
+from contract.language import Language, Translatable
 from contract.reply_controls import NO_VERSION
 
 REASON_CALLBACK_ID: Final = "vote_reason"
@@ -33,12 +34,12 @@ class ReasonGiven(BaseModel):
     reason: Reason
 
 
-def build_reason_form(request: VoteRequested) -> dict[str, Any]:
+def build_reason_form(request: VoteRequested, language: Language) -> dict[str, Any]:
     """Return the modal for a 👎."""
     thread, version = request.thread, request.version or NO_VERSION
     address = (thread.channel, thread.ts, request.message_ts, version, request.pressed_at)
     options = [
-        {"text": _plain_text(texts.VOTE_REASONS[reason.value]), "value": reason.value}
+        {"text": _plain_text(texts.VOTE_REASONS[reason.value], language), "value": reason.value}
         for reason in Reason
     ]
     choice = {"type": "radio_buttons", "action_id": ACTION_ID, "options": options}
@@ -46,17 +47,17 @@ def build_reason_form(request: VoteRequested) -> dict[str, Any]:
         "type": "modal",
         "callback_id": REASON_CALLBACK_ID,
         "private_metadata": " ".join(address),
-        "title": _plain_text(texts.REASON_TITLE),
-        "submit": _plain_text(texts.REASON_SUBMIT),
-        "close": _plain_text(texts.REASON_CLOSE),
+        "title": _plain_text(texts.REASON_TITLE, language),
+        "submit": _plain_text(texts.REASON_SUBMIT, language),
+        "close": _plain_text(texts.REASON_CLOSE, language),
         "blocks": [
             {
                 "type": "input",
                 "block_id": BLOCK_ID,
-                "label": _plain_text(texts.REASON_QUESTION),
+                "label": _plain_text(texts.REASON_QUESTION, language),
                 "element": choice,
             },
-            *texts.context_blocks(texts.REASON_NOTE),
+            *texts.context_blocks(texts.REASON_NOTE.translate(language)),
         ],
     }
 
@@ -79,5 +80,5 @@ def parse_reason(body: Json, identity: BotIdentity) -> ReasonGiven | None:
         return None
 
 
-def _plain_text(text: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": text}
+def _plain_text(words: Translatable, language: Language) -> dict[str, str]:
+    return {"type": "plain_text", "text": words.translate(language)}

@@ -14,7 +14,7 @@ from bot.slack.budget import pace_calls
 from bot.slack.client import error_name
 from bot.store.thread_cache import ThreadCache
 from contract.job import Thread
-from contract.reply_controls import DETAILS_ACTION_ID
+from contract.reply_controls import DETAILS_ACTION_ID, ReplyAddress
 from contract.reply_details import ReplyDetails
 from contract.slack_budget import Priority
 from contract.slack_errors import UNREADABLE_ERRORS
@@ -32,6 +32,8 @@ class FoundReply:
     thread: Thread
     question_ts: str
     details: ReplyDetails
+    asker: str = ""
+    """The user who asked; empty if the message does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +103,28 @@ class ReplySource:
         if not isinstance(question, str) or not thread_ts:
             return None
         thread = Thread(team=self.identity.team, channel=channel, ts=thread_ts)
-        return FoundReply(raw, thread, question, read_details(raw))
+        value = _read_details_value(raw)
+        return FoundReply(raw, thread, question, read_details(raw), _parse_asker(value))
 
 
 def read_details(raw: Json) -> ReplyDetails:
     """Return the details that a reply's message carries in its button; empty ones without it."""
+    try:
+        return ReplyDetails.from_value(_read_details_value(raw).split(" ", 3)[3])
+    except (ValueError, IndexError):
+        return ReplyDetails()
+
+
+def _read_details_value(raw: Json) -> str:
     for block in list_mappings(raw, "blocks"):
         for element in list_mappings(block, "elements"):
             if element.get("action_id") == DETAILS_ACTION_ID:
-                return _parse_details(element)
-    return ReplyDetails()
+                return get_text(element, "value")
+    return ""
 
 
-def _parse_details(element: Json) -> ReplyDetails:
+def _parse_asker(value: str) -> str:
     try:
-        return ReplyDetails.from_value(get_text(element, "value").split(" ", 3)[3])
-    except (ValueError, IndexError):
-        return ReplyDetails()
+        return ReplyAddress.from_value(" ".join(value.split(" ", 3)[:3])).asker
+    except ValueError:
+        return ""

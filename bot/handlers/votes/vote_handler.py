@@ -96,8 +96,9 @@ class VoteHandler:
             self._ask_reason(request)
 
     def _ask_reason(self, request: VoteRequested) -> None:
+        language = self.notices.languages.find_personal(request.user)
         try:
-            self.poster.open_view(request.trigger_id, build_reason_form(request))
+            self.poster.open_view(request.trigger_id, build_reason_form(request, language))
         except CALL_ERRORS as error:
             # The vote is stored, and Slack allows three seconds for the form.
             log.info("reason not asked", channel=request.thread.channel, why=error_name(error))

@@ -6,6 +6,7 @@ from slack_sdk import WebClient
 from contract import keys
 from contract.answers import Answer, previous_field
 from contract.job import Job
+from contract.language import Language
 from contract.reply_controls import (
     REWORK_ACTION_IDS,
     ReplyAddress,
@@ -37,7 +38,9 @@ def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, aske
     # Whether a person sees a button is left to another test: here, all do.
     details = ReplyDetails(reply_id=REPLY_ID, seed=41)
     versions = ReplyVersions(is_cut=True, has_previous=True)
-    controls = build_controls(address, details, versions, is_direct=True, has_code=True)
+    controls = build_controls(
+        address, details, versions, is_direct=True, has_code=True, language=Language.ENGLISH
+    )
     web.chat_update(
         channel=GENERAL,
         ts=reply,

@@ -1,5 +1,6 @@
 """Parts of a bot that read and change the rules of channels, for tests in their process."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from redis import Redis
@@ -7,6 +8,7 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoints
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.rules.settings_handler import SettingsHandler
 from bot.records.database import Records
@@ -15,6 +17,7 @@ from bot.rules.channels_file import ChannelsFile
 from bot.slack.channel_managers import ChannelManagers
 from bot.slack.poster import Poster
 from bot.slack.user_groups import UserGroups
+from bot.slack.users import UserDirectory
 from bot.store.rules_cache import RulesCache
 from testing.slack_events import BOT_IDENTITY
 
@@ -40,9 +43,12 @@ def build_settings(
 ) -> SettingsHandler:
     """Return a handler of the form, with a clock that is still."""
     managers = ChannelManagers(web, admins)
+    pool = ThreadPoolExecutor(1)
+    users = UserDirectory(rules.cache.redis, web, pool, pool)
     return SettingsHandler(
         BOT_IDENTITY,
         rules,
+        ReaderLanguages(users, rules),
         managers,
         Poster(web),
         background,

@@ -11,6 +11,7 @@ from bot.rules.versions import VersionedRules
 from bot.store.rules_cache import RulesCache
 from bot.texts import MEMBERS_ONLY
 from contract import keys
+from contract.language import Language
 from contract.reply_controls import DELETE_ACTION_ID, ReplyAddress, build_controls
 from contract.reply_details import ReplyDetails
 from testing.polling import poll_until
@@ -140,7 +141,7 @@ def test_rules_count_when_the_form_is_submitted(workspace: Workspace, redis: Red
     submit_form(workspace, form, "Why?")
     redis.delete(keys.channel_rules(TEAM))
 
-    assert rule_texts.CHANNEL_CLOSED in read_modal(workspace, form)
+    assert str(rule_texts.CHANNEL_CLOSED) in read_modal(workspace, form)
     assert workspace.bot_replies(GENERAL, root) == []
 
 
@@ -151,7 +152,7 @@ def test_person_of_another_workspace_is_refused(workspace: Workspace) -> None:
     root = workspace.post_message(LIN, GENERAL, "a message")
     form = open_form(workspace, root, user="U0EVE00001")
 
-    wait_for_refusal(workspace, form, MEMBERS_ONLY, user="U0EVE00001")
+    wait_for_refusal(workspace, form, str(MEMBERS_ONLY), user="U0EVE00001")
 
 
 def test_person_with_many_questions_waits(workspace: Workspace, redis: Redis) -> None:
@@ -211,7 +212,14 @@ def test_delete_takes_the_question_with_the_reply(
         channel=GENERAL,
         thread_ts=root,
         text="an answer",
-        blocks=list(build_controls(address, ReplyDetails(reply_id="0a", seed=1), is_direct=False)),
+        blocks=list(
+            build_controls(
+                address,
+                ReplyDetails(reply_id="0a", seed=1),
+                is_direct=False,
+                language=Language.ENGLISH,
+            )
+        ),
         metadata={
             "event_type": keys.METADATA_EVENT_TYPE,
             "event_payload": {"part": 1, "question": asked["ts"], "state": "final"},

@@ -84,7 +84,7 @@ def test_other_person_is_told_why_not(workspace: Workspace, redis: Redis) -> Non
     talk = ask(workspace, "lunch?", LIN)
     refused = ask(workspace, f"{MENTION} what is a mutex?", LIN)
 
-    assert wait_for_ephemeral(workspace, start, LIN)["text"] == texts.NOT_ALLOWED
+    assert wait_for_ephemeral(workspace, start, LIN)["text"] == str(texts.NOT_ALLOWED)
     assert find_job(redis, GENERAL, talk) is None
     assert find_job(redis, GENERAL, refused) is None
 
@@ -105,6 +105,6 @@ def test_group_is_read_after_the_acknowledgement(workspace: Workspace, redis: Re
     wait_for_job(redis, PYTHON, ask(workspace, f"{MENTION} hi", ADA, PYTHON))
     refused = ask(workspace, f"{MENTION} hi", LIN, PYTHON)
 
-    assert wait_for_ephemeral(workspace, start, LIN)["text"] == texts.NOT_ALLOWED
+    assert wait_for_ephemeral(workspace, start, LIN)["text"] == str(texts.NOT_ALLOWED)
     assert find_job(redis, PYTHON, refused) is None
     assert len(workspace.api_calls(start, "usergroups.users.list")) == 1

@@ -136,10 +136,12 @@ def test_edit_of_running_question_follows_setting(
     else:
         assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutx?")]
         [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
-        assert offer["text"] == texts.EDITED_WHILE_RUNNING
+        assert offer["text"] == str(texts.EDITED_WHILE_RUNNING)
         press_offer(workspace, offer)
         poll_until(
-            lambda: texts.STILL_ANSWERING in message_texts(workspace.read_messages(GENERAL, ts)),
+            lambda: (
+                str(texts.STILL_ANSWERING) in message_texts(workspace.read_messages(GENERAL, ts))
+            ),
             description="the refusal",
         )
         assert len(pending_job_ids(redis)) == 1

@@ -163,7 +163,7 @@ def test_question_that_is_never_read_ends_with_an_error(workspace: Workspace, re
 
     poll_until(
         lambda: any(
-            texts.QUESTION_NOT_READ in m["text"] for m in workspace.bot_replies(GENERAL, root)
+            str(texts.QUESTION_NOT_READ) in m["text"] for m in workspace.bot_replies(GENERAL, root)
         ),
         description="the error",
     )

@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.notices import Notice, Sentence
@@ -21,7 +22,7 @@ from testing.slack_events import BOT_IDENTITY, make_body, make_message
 from testing.workspace import ADA, GENERAL, Workspace, message_texts
 
 NOTICE = Notice(Sentence.FOLLOW)
-SENTENCE = NOTICE.render()
+SENTENCE = str(NOTICE.describe())
 
 
 @pytest.fixture(autouse=True)
@@ -32,24 +33,33 @@ def restore_workspace(workspace: Workspace) -> Iterator[None]:
 
 
 @pytest.fixture
-def outbox(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
+def outbox(
+    redis: Redis, web: WebClient, background: BackgroundTasks, languages: ReaderLanguages
+) -> NoticeOutbox:
     """Return the outbox of a bot whose word is good for a minute."""
-    return make_outbox(redis, web, background, lease=60)
+    return make_outbox(redis, web, background, languages, lease=60)
 
 
 @pytest.fixture
-def expired_outbox(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
+def expired_outbox(
+    redis: Redis, web: WebClient, background: BackgroundTasks, languages: ReaderLanguages
+) -> NoticeOutbox:
     """Return the outbox of a bot that takes over at once what another one was about to say."""
-    return make_outbox(redis, web, background, lease=0)
+    return make_outbox(redis, web, background, languages, lease=0)
 
 
 def make_outbox(
-    redis: Redis, web: WebClient, background: BackgroundTasks, lease: float
+    redis: Redis,
+    web: WebClient,
+    background: BackgroundTasks,
+    languages: ReaderLanguages,
+    *,
+    lease: float,
 ) -> NoticeOutbox:
     """Return the outbox of a bot."""
     threads = ThreadCache(redis, web, BOT_IDENTITY)
     return NoticeOutbox(
-        redis, BOT_IDENTITY.team, Poster(web), threads, background, lease_seconds=lease
+        redis, BOT_IDENTITY.team, Poster(web), threads, languages, background, lease_seconds=lease
     )
 
 
@@ -75,7 +85,7 @@ def assert_posted(workspace: Workspace, post: MessagePosted, *, times: int = 1) 
 def test_notice_is_posted_once_for_all_deliveries(
     outbox: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
-    """Afterwards, Redis holds only the idempotency key of the message."""
+    """Afterwards, Redis holds only what was read for its language, and keys of the message."""
     post = ask_as_ada(workspace)
     outbox.post_notice(post, NOTICE)
     outbox.post_notice(post, NOTICE)
@@ -88,6 +98,8 @@ def test_notice_is_posted_once_for_all_deliveries(
     left = {decode_reply(key) for key in redis.scan_iter()}
     assert left == {
         keys.REDIS_SENTINEL,
+        keys.user_profile(BOT_IDENTITY.team, ADA),
+        keys.channel_rules(BOT_IDENTITY.team),
         keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts),
         keys.notice_quiet(BOT_IDENTITY.team, GENERAL, post.ts, "follow"),
     }
@@ -98,12 +110,13 @@ def test_notice_of_dead_bot_is_posted_by_another(
     redis: Redis,
     web: WebClient,
     background: BackgroundTasks,
+    languages: ReaderLanguages,
     expired_outbox: NoticeOutbox,
 ) -> None:
     """The notice is recorded with the idempotency key, before the acknowledgement."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
-    make_outbox(redis, web, dead, lease=0).post_notice(post, NOTICE)
+    make_outbox(redis, web, dead, languages, lease=0).post_notice(post, NOTICE)
     dead.drain(0)
     assert_posted(workspace, post, times=0)
     expired_outbox.post_due_notices()
@@ -113,12 +126,16 @@ def test_notice_of_dead_bot_is_posted_by_another(
 
 
 def test_leased_notice_is_not_taken_over(
-    workspace: Workspace, redis: Redis, web: WebClient, outbox: NoticeOutbox
+    workspace: Workspace,
+    redis: Redis,
+    web: WebClient,
+    languages: ReaderLanguages,
+    outbox: NoticeOutbox,
 ) -> None:
     """A second bot does not post a notice whose lease is valid."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
-    make_outbox(redis, web, dead, lease=60).post_notice(post, NOTICE)
+    make_outbox(redis, web, dead, languages, lease=60).post_notice(post, NOTICE)
     dead.drain(0)
     outbox.post_due_notices()
 

@@ -8,6 +8,7 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.notices import PUBLIC_SENTENCES, Notice, Sentence
@@ -31,9 +32,12 @@ def restore_workspace(workspace: Workspace) -> Iterator[None]:
 
 
 @pytest.fixture
-def outbox(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
+def outbox(
+    redis: Redis, web: WebClient, background: BackgroundTasks, languages: ReaderLanguages
+) -> NoticeOutbox:
     """Return the outbox of a bot."""
-    return NoticeOutbox(redis, TEAM, Poster(web), ThreadCache(redis, web, BOT_IDENTITY), background)
+    threads = ThreadCache(redis, web, BOT_IDENTITY)
+    return NoticeOutbox(redis, TEAM, Poster(web), threads, languages, background)
 
 
 def make_post(number: int, user: str = ADA, channel: str = GENERAL, **more: str) -> MessagePosted:
@@ -78,14 +82,14 @@ def test_flood_of_one_person_gets_one_joined_word_a_minute(
     outbox.post_due_notices()
     told = {args["user"]: args["text"] for args in list_ephemerals(workspace, since)}
     assert len(list_ephemerals(workspace, since)) == 2
-    assert told[LIN] == QUOTA.render()
+    assert told[LIN] == str(QUOTA.describe())
 
     end_quiet_period(redis)
     outbox.post_due_notices()
     poll_until(lambda: len(list_ephemerals(workspace, since)) == 3, description="the joined word")
     first, joined = [a["text"] for a in list_ephemerals(workspace, since) if a["user"] == ADA]
-    told_first = 1 if first == QUOTA.render() else int(first.split()[0])
-    assert joined == QUOTA.render(42 - told_first, is_more=True)
+    told_first = 1 if first == str(QUOTA.describe()) else int(first.split()[0])
+    assert joined == str(QUOTA.describe(42 - told_first, is_more=True))
     end_quiet_period(redis)
     outbox.post_due_notices()
     assert len(list_ephemerals(workspace, since)) == 3
@@ -161,7 +165,7 @@ def test_rate_limited_word_is_kept_and_joined(
     end_quiet_period(redis)
     outbox.post_due_notices()
     [args] = list_ephemerals(workspace, since)
-    assert args["text"] == QUOTA.render(2)
+    assert args["text"] == str(QUOTA.describe(2))
 
 
 def test_word_of_a_bot_that_died_is_sent_by_another(
@@ -179,7 +183,7 @@ def test_word_of_a_bot_that_died_is_sent_by_another(
     redis.zadd(schedule, {name: 1})
     outbox.post_due_notices()
     [args] = list_ephemerals(workspace, since)
-    assert args["text"] == QUOTA.render(2)
+    assert args["text"] == str(QUOTA.describe(2))
     assert redis.zscore(schedule, name) is None
 
 

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.poster import Poster
 from bot.store.job_queue import QueueLimits
 from contract import keys
@@ -26,14 +27,16 @@ from testing.workspace import message_texts as shown_texts
 
 @pytest.fixture
 def queue(redis: Redis) -> PreparedQueue:
-    """Return an queue where a person has one slot."""
+    """Return a queue where a person has one slot."""
     return PreparedQueue(redis, QueueLimits(max_running_per_user=1))
 
 
 @pytest.fixture
-def placeholders(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
-    """Return what posts placeholders."""
-    return PlaceholderPoster(redis, PreparedQueue(redis), Poster(web), background)
+def placeholders(
+    redis: Redis, web: WebClient, background: BackgroundTasks, languages: ReaderLanguages
+) -> PlaceholderPoster:
+    """Return a poster."""
+    return PlaceholderPoster(redis, PreparedQueue(redis), Poster(web), background, languages)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +81,7 @@ def list_bot_messages(workspace: Workspace, job: Job) -> list[str]:
 def enqueue_and_show(placeholders: PlaceholderPoster, queue: PreparedQueue, job: Job) -> None:
     """Enqueue a job and schedule its placeholder."""
     queue.enqueue(job)
-    placeholders.schedule_placeholder(job.thread, job.ts)
+    placeholders.schedule_placeholder(job.thread, job.ts, ADA)
 
 
 def test_no_placeholder_if_worker_is_free(
@@ -131,7 +134,7 @@ def test_placeholder_while_model_loads(
     enqueue_and_show(placeholders, queue, job)
     background.drain(10)
 
-    assert list_bot_messages(workspace, job) == [MODEL_LOADING]
+    assert list_bot_messages(workspace, job) == [str(MODEL_LOADING)]
 
 
 def test_stale_worker_status_is_ignored(
@@ -150,7 +153,7 @@ def test_stale_worker_status_is_ignored(
     enqueue_and_show(placeholders, queue, job)
     background.drain(10)
 
-    assert list_bot_messages(workspace, job) == [texts.NO_WORKER]
+    assert list_bot_messages(workspace, job) == [str(texts.NO_WORKER)]
 
 
 def test_placeholder_behind_own_question(
@@ -167,7 +170,7 @@ def test_placeholder_behind_own_question(
     enqueue_and_show(placeholders, queue, second)
     background.drain(10)
 
-    assert list_bot_messages(workspace, second) == [texts.BEHIND_OWN_QUESTIONS]
+    assert list_bot_messages(workspace, second) == [str(texts.BEHIND_OWN_QUESTIONS)]
 
 
 def test_no_placeholder_behind_question_of_same_thread(
@@ -197,7 +200,7 @@ def test_first_placeholder_owner_posts(
     job = ask_as_ada(workspace)
     queue.enqueue(job)
     redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
-    placeholders.schedule_placeholder(job.thread, job.ts)
+    placeholders.schedule_placeholder(job.thread, job.ts, ADA)
     background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
@@ -218,7 +221,6 @@ def test_late_placeholder_is_deleted(
     poll_until(lambda: redis.hexists(key, keys.PLACEHOLDER_OWNER), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
     background.drain(10)
-
     assert list_bot_messages(workspace, job) == []
     assert redis.hget(key, keys.PLACEHOLDER) == b"1700000000.000100"
 
@@ -292,7 +294,7 @@ def test_no_placeholder_for_cancelled_job(
     job = ask_as_ada(workspace)
     queue.enqueue(job)
     queue.cancel_job(job.id)
-    placeholders.schedule_placeholder(job.thread, job.ts)
+    placeholders.schedule_placeholder(job.thread, job.ts, ADA)
     background.drain(10)
 
     assert list_bot_messages(workspace, job) == []

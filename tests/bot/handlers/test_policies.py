@@ -110,7 +110,7 @@ def test_full_queue_is_refused_once_with_wait(workspace: Workspace, redis: Redis
     poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
 
     [call] = workspace.api_calls(since, "chat.postEphemeral")
-    assert call["args"]["text"] == texts.queue_full(None)
+    assert call["args"]["text"] == str(texts.queue_full(None))
     assert len(pending_job_ids(redis)) == 2
 
 

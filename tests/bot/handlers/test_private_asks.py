@@ -183,7 +183,7 @@ def test_share_follows_the_rules_of_the_channel(scene: Scene) -> None:
     cache.replace_rules({}, cache.read_clock())
     cache.put_rules(GENERAL, VersionedRules(ChannelRules(who=WhoMayAsk.NO_ONE), 1))
     scene.press_share()
-    assert rule_texts.CHANNEL_CLOSED in scene.read_refusal()
+    assert str(rule_texts.CHANNEL_CLOSED) in scene.read_refusal()
     assert scene.find_shared() == []
 
     scene.redis.delete(keys.channel_rules(TEAM))

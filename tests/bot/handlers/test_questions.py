@@ -43,7 +43,7 @@ def wait_for_notice(workspace: Workspace, thread: str, words: str = "") -> None:
 
 
 def test_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
-    """Slack's two events of a mention make one job, without a Web API call before it."""
+    """Slack's two events of a mention make one job. It needs no call but for the locale."""
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, "@StarChat what is `List<T>` & why?")
     found = find_job(redis, GENERAL, ts)
@@ -53,7 +53,9 @@ def test_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
     assert (found.user, found.user_team, found.thread.ts) == (ADA, TEAM, ts)
     assert runnable_job_ids(redis) == pending_job_ids(redis) == [found.id]
     assert {e["event_type"] for e in workspace.delivery_attempts(ts)} == {"message", "app_mention"}
-    assert {call["method"] for call in workspace.api_calls(start)} <= {"chat.postMessage"}
+    calls = [call["method"] for call in workspace.api_calls(start)]
+    assert set(calls) <= {"chat.postMessage", "users.info"}
+    assert calls.count("users.info") <= 1
 
 
 def test_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
@@ -125,12 +127,12 @@ def test_second_person_makes_mentions_necessary(workspace: Workspace, redis: Red
 def test_follow_and_mute_change_thread_mode(workspace: Workspace, redis: Redis) -> None:
     """`follow` answers several people without mentions; `mute` ends that for one, too."""
     root = ask_in_general(workspace, "@StarChat follow")
-    wait_for_notice(workspace, root, texts.FOLLOW_CONFIRMED)
+    wait_for_notice(workspace, root, str(texts.FOLLOW_CONFIRMED))
     followed = ask_in_general(workspace, "what is a mutex?", root, user=LIN)
     assert find_job(redis, GENERAL, followed) is not None
 
     ask_in_general(workspace, "@StarChat mute", root, user=SAM)
-    wait_for_notice(workspace, root, texts.MUTE_CONFIRMED)
+    wait_for_notice(workspace, root, str(texts.MUTE_CONFIRMED))
     muted = ask_in_general(workspace, "and a semaphore?", root, user=LIN)
     assert find_job(redis, GENERAL, muted) is None
     asked = ask_in_general(workspace, "@StarChat and a semaphore?", root, user=LIN)
@@ -236,7 +238,7 @@ def test_forget_deletes_cached_thread(workspace: Workspace, redis: Redis) -> Non
     """After `forget`, the next question reads the thread from Slack."""
     root = ask_in_general(workspace, "@StarChat what is a mutex?")
     ask_in_general(workspace, "@StarChat forget", root)
-    wait_for_notice(workspace, root, texts.THREAD_FORGOTTEN)
+    wait_for_notice(workspace, root, str(texts.THREAD_FORGOTTEN))
     assert not redis.exists(keys.thread_cache(TEAM, GENERAL, root))
     ts = ask_in_general(workspace, "@StarChat and in Rust?", root)
 

@@ -106,7 +106,9 @@ def test_reanswer_of_deleted_question_is_refused(workspace: Workspace, redis: Re
     poll_until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), description="the deletion")
     press_offer(workspace, offer)
     poll_until(
-        lambda: texts.QUESTION_NOT_FOUND in message_texts(workspace.read_messages(GENERAL, ts)),
+        lambda: (
+            str(texts.QUESTION_NOT_FOUND) in message_texts(workspace.read_messages(GENERAL, ts))
+        ),
         description="the refusal",
     )
 

@@ -10,6 +10,7 @@ from bot.handlers.votes.reason_form import ReasonGiven, build_reason_form, parse
 from bot.messages.block_actions import VoteRequested
 from bot.messages.votes.presses import Mark, Reason
 from contract.job import Thread
+from contract.language import Language
 from fakeslack.state.views import validate_view
 from testing.slack_events import BOT_IDENTITY
 
@@ -27,19 +28,19 @@ REQUEST = VoteRequested(
 
 def submit_form(**more: Any) -> Json:
     """Return the body of the form's submission."""
-    form = build_reason_form(REQUEST)
+    form = build_reason_form(REQUEST, Language.ENGLISH)
     values = {"reason": {"choice": {"selected_option": {"value": "unsafe"}}}}
     return {"user": {"id": "U1"}, "view": form | {"state": {"values": values}} | more}
 
 
 def test_form_is_valid_and_comes_back() -> None:
     """Each reason has its label."""
-    form = build_reason_form(REQUEST)
+    form = build_reason_form(REQUEST, Language.ENGLISH)
     [choice, _] = form["blocks"]
     labels = [option["text"]["text"] for option in choice["element"]["options"]]
 
     assert validate_view(form, "modal")
-    assert labels == list(texts.VOTE_REASONS.values())
+    assert labels == list(map(str, texts.VOTE_REASONS.values()))
     assert set(texts.VOTE_REASONS) == set(Reason)
     assert parse_reason(submit_form(), BOT_IDENTITY) == ReasonGiven(
         thread=REQUEST.thread,

@@ -61,7 +61,9 @@ def test_other_people_cannot_delete(workspace: Workspace, redis: Redis, web: Web
     press_delete(workspace, reply, LIN)
 
     poll_until(
-        lambda: texts.DELETE_REFUSED in message_texts(workspace.read_messages(GENERAL, ts, LIN)),
+        lambda: (
+            str(texts.DELETE_REFUSED) in message_texts(workspace.read_messages(GENERAL, ts, LIN))
+        ),
         description="the refusal",
     )
     assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [reply]

@@ -41,7 +41,7 @@ def test_asker_alone_sees_the_details(workspace: Workspace, redis: Redis, web: W
     press_details(workspace, reply, ADA)
     wait_for_words(workspace, ts, ADA, "Seed: 41")
     press_details(workspace, reply, LIN)
-    shown = wait_for_words(workspace, ts, LIN, texts.CONTROL_REFUSED)
+    shown = wait_for_words(workspace, ts, LIN, str(texts.CONTROL_REFUSED))
 
     assert "Seed: 41" not in shown
 
@@ -54,7 +54,7 @@ def test_forged_value_is_refused_with_a_word(
     [reply] = post_answer(workspace, redis, ts, "An answer")
     add_controls(workspace, web, ts, reply, ADA)
     press_details(workspace, reply, ADA, f'{ts} {ts} {ADA} {{"model": 1, "x": "<!channel>"}}')
-    wait_for_words(workspace, ts, ADA, texts.CONTROL_UNREADABLE)
+    wait_for_words(workspace, ts, ADA, str(texts.CONTROL_UNREADABLE))
 
     assert not any(
         "<!channel>" in text for text in message_texts(workspace.read_messages(GENERAL, ts))

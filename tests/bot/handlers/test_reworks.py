@@ -124,14 +124,14 @@ def fill_queue(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "words"),
     [
-        (forget_reply, ReworkKind.REGENERATE, texts.REPLY_NOT_KEPT),
-        (change_reply, ReworkKind.REGENERATE, texts.REPLY_CHANGED),
-        (ask_again, ReworkKind.REGENERATE, texts.LATER_TURN),
-        (answer_later, ReworkKind.CONTINUE, texts.REPLY_NOT_CUT),
-        (answer_later, ReworkKind.REGENERATE, texts.LATER_TURN),
-        (delete_question, ReworkKind.REGENERATE, texts.QUESTION_NOT_FOUND),
+        (forget_reply, ReworkKind.REGENERATE, str(texts.REPLY_NOT_KEPT)),
+        (change_reply, ReworkKind.REGENERATE, str(texts.REPLY_CHANGED)),
+        (ask_again, ReworkKind.REGENERATE, str(texts.LATER_TURN)),
+        (answer_later, ReworkKind.CONTINUE, str(texts.REPLY_NOT_CUT)),
+        (answer_later, ReworkKind.REGENERATE, str(texts.LATER_TURN)),
+        (delete_question, ReworkKind.REGENERATE, str(texts.QUESTION_NOT_FOUND)),
         (fill_queue, ReworkKind.REGENERATE, "You have 8 questions waiting"),
-        (lambda _: None, ReworkKind.PREVIOUS, texts.PREVIOUS_NOT_KEPT),
+        (lambda _: None, ReworkKind.PREVIOUS, str(texts.PREVIOUS_NOT_KEPT)),
     ],
 )
 def test_press_that_can_do_nothing_gets_a_word(
@@ -153,17 +153,17 @@ def test_reply_without_its_first_message_is_deleted(scene: Scene) -> None:
     add_controls(scene.workspace, scene.web, scene.ts, scene.parts[1], ADA)
     scene.web.chat_delete(channel=GENERAL, ts=scene.parts[0])
     press_control(scene.workspace, scene.parts[1], ReworkKind.REGENERATE)
-    wait_for_word(scene.workspace, scene.ts, texts.REPLY_DELETED)
+    wait_for_word(scene.workspace, scene.ts, str(texts.REPLY_DELETED))
     assert scene.parts[1] in {m["ts"] for m in scene.workspace.bot_replies(GENERAL, scene.ts)}
 
 
 def test_others_cannot_press(scene: Scene) -> None:
     """They read who can; a forged value is refused too."""
     press_control(scene.workspace, scene.parts[0], ReworkKind.REGENERATE, LIN)
-    wait_for_word(scene.workspace, scene.ts, texts.CONTROL_REFUSED, LIN)
+    wait_for_word(scene.workspace, scene.ts, str(texts.CONTROL_REFUSED), LIN)
     forged = f"{scene.ts} {scene.ts} {ADA} <!channel>"
     press_control(scene.workspace, scene.parts[0], ReworkKind.REGENERATE, ADA, forged)
-    wait_for_word(scene.workspace, scene.ts, texts.CONTROL_UNREADABLE)
+    wait_for_word(scene.workspace, scene.ts, str(texts.CONTROL_UNREADABLE))
     assert pending_job_ids(scene.redis) == []
 
 

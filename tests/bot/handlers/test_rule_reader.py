@@ -90,7 +90,9 @@ def test_file_has_the_last_word(redis: Redis, web: WebClient, tmp_path: Path) ->
     expected = ChannelRules(prompt="Use Go.", streaming=Streaming.OFF)
     assert rules.read_rules(GENERAL, Source.SLACK) == expected
     assert rules.list_locked_rules(GENERAL) == {"who", "streaming"}
-    assert "`channels.toml`: who may ask, growing replies." in rules.describe_channel(GENERAL).text
+    assert "`channels.toml`: who may ask, growing replies." in str(
+        rules.describe_channel(GENERAL).text
+    )
 
 
 def test_direct_message_has_no_rules(rules: RuleReader) -> None:

@@ -57,7 +57,7 @@ def test_form_of_a_bot_that_died_is_saved_once(
         )
 
     assert answer["ok"]
-    assert call["args"]["text"] == texts.CHANNEL_CLOSED
+    assert call["args"]["text"] == str(texts.CHANNEL_CLOSED)
     records = Records(workspace.database_url)
     log = records.read(lambda c: c.execute(select(rule_changes)).mappings().all())
     records.close_database()

@@ -38,7 +38,7 @@ def form(rules: RuleReader, web: WebClient, background: BackgroundTasks) -> Sett
 
 def undo(form: SettingsHandler, trigger: str, user: str = ADA) -> str:
     """Take a change back; return the words."""
-    return form.undo_change(SettingsCommand(GENERAL, user, trigger)).text
+    return str(form.undo_change(SettingsCommand(GENERAL, user, trigger)).text)
 
 
 def show_text(answer: Json) -> str:
@@ -73,11 +73,11 @@ def test_wrong_inputs_keep_the_form_open(form: SettingsHandler, workspace: Works
     assert set(answer["errors"]) == {"temperature"}
 
     gone = form.submit_form(make_body(GENERAL, 0, user=ADA, who="group", group="S0GONE0001"))
-    assert gone["errors"] == {"group": texts.GROUP_NOT_FOUND}
+    assert gone["errors"] == {"group": str(texts.GROUP_NOT_FOUND)}
     workspace.set_faults({"method": "usergroups.users.list", "fault": "ratelimited"})
     slow = form.submit_form(make_body(GENERAL, 0, user=ADA, who="group", group="S0SLOW0001"))
     workspace.set_faults()
-    assert slow["errors"] == {"group": texts.GROUP_NOT_CHECKED}
+    assert slow["errors"] == {"group": str(texts.GROUP_NOT_CHECKED)}
 
 
 def test_form_of_changed_rules_keeps_what_was_typed(
@@ -107,8 +107,8 @@ def test_person_who_lost_the_right_changes_nothing(
     workspace.send_control("person", id=SAM, name="Sam")
     answer = form.submit_form(make_body(GENERAL, 1, user=SAM, view_id="V2", who="everyone"))
 
-    assert texts.NOT_A_MANAGER in show_text(answer)
-    assert undo(form, "1", SAM) == texts.NOT_A_MANAGER
+    assert str(texts.NOT_A_MANAGER) in show_text(answer)
+    assert undo(form, "1", SAM) == str(texts.NOT_A_MANAGER)
     assert rules.store.load_rules(TEAM, GENERAL).rules.who is WhoMayAsk.NO_ONE
 
 
@@ -118,16 +118,16 @@ def test_unknown_right_is_no_right(form: SettingsHandler, workspace: Workspace) 
     answer = form.submit_form(make_body(GENERAL, 0, user=ADA, who="none"))
     workspace.set_faults()
 
-    assert texts.MANAGER_UNKNOWN in show_text(answer)
+    assert str(texts.MANAGER_UNKNOWN) in show_text(answer)
 
 
 def test_undo_is_done_once_a_command(form: SettingsHandler, rules: RuleReader) -> None:
     """A second delivery of the command says that it was done."""
     form.submit_form(make_body(GENERAL, 0, user=ADA, who="none", top_k="3"))
 
-    assert undo(form, "1") == texts.CHANGE_UNDONE.format(names="who may ask, top-k")
-    assert undo(form, "1") == texts.ALREADY_DONE
-    assert undo(form, "2") == texts.NOTHING_TO_UNDO
+    assert undo(form, "1") == str(texts.describe_undone(("who", "top_k")))
+    assert undo(form, "1") == str(texts.ALREADY_DONE)
+    assert undo(form, "2") == str(texts.NOTHING_TO_UNDO)
     assert rules.read_rules(GENERAL, Source.LAST_TRY) == ChannelRules()
 
 
@@ -136,16 +136,16 @@ def test_database_that_is_away_says_so(form: SettingsHandler, rules: RuleReader)
     rules.store.records.close_database()
     answer = form.submit_form(make_body(GENERAL, 0, user=ADA, prompt="long text"))
 
-    assert texts.SAVE_FAILED in show_text(answer)
+    assert str(texts.SAVE_FAILED) in show_text(answer)
     assert "long text" in show_text(answer)
-    assert undo(form, "1") == texts.RULES_UNAVAILABLE
+    assert undo(form, "1") == str(texts.RULES_UNAVAILABLE)
     with pytest.raises(RecordsUnavailableError):
         rules.refresh_cache()
 
 
 def test_malformed_form_is_answered(form: SettingsHandler) -> None:
     """A payload that no form sends changes nothing."""
-    assert texts.FORM_UNREADABLE in show_text(form.submit_form({"view": {}}))
+    assert str(texts.FORM_UNREADABLE) in show_text(form.submit_form({"view": {}}))
 
 
 def test_direct_message_has_no_form(form: SettingsHandler) -> None:
@@ -167,4 +167,4 @@ def test_form_opens_within_the_life_of_its_trigger(
         lambda: workspace.api_calls(start, "chat.postEphemeral"), description="the word"
     )
 
-    assert call["args"]["text"] == texts.SETTINGS_EXPIRED
+    assert call["args"]["text"] == str(texts.SETTINGS_EXPIRED)

@@ -79,9 +79,9 @@ def test_other_people_read_who_may_stop(workspace: Workspace, redis: Redis) -> N
     ts = ask_as_ada(workspace, redis, "@StarChat one")
     placeholder = wait_for_placeholder(workspace, ts)
     press_stop(workspace, placeholder, LIN)
-    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    wait_for_text(workspace, str(texts.STOP_REFUSED), ts, LIN)
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
-    assert texts.STOP_REFUSED not in message_texts(workspace.read_messages(GENERAL, ts))
+    assert str(texts.STOP_REFUSED) not in message_texts(workspace.read_messages(GENERAL, ts))
 
     press_stop(workspace, placeholder, SAM)
     wait_for_text(workspace, "Stopped by an administrator.", ts)
@@ -95,7 +95,7 @@ def test_stop_of_a_written_reply_is_explained(workspace: Workspace, redis: Redis
     set_job_fields(redis, ts, **{keys.ANSWER: "Whole", "status": "started"})
     press_stop(workspace, placeholder)
 
-    wait_for_text(workspace, texts.STOP_ENDED, ts)
+    wait_for_text(workspace, str(texts.STOP_ENDED), ts)
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
 
 
@@ -106,7 +106,7 @@ def test_stale_button_is_explained(workspace: Workspace, redis: Redis) -> None:
     redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}")
     press_stop(workspace, placeholder)
 
-    wait_for_text(workspace, texts.STOP_GONE, ts)
+    wait_for_text(workspace, str(texts.STOP_GONE), ts)
 
 
 def test_reaction_stops_question_and_placeholder(workspace: Workspace, redis: Redis) -> None:
@@ -114,7 +114,7 @@ def test_reaction_stops_question_and_placeholder(workspace: Workspace, redis: Re
     first = ask_as_ada(workspace, redis, "@StarChat one")
     workspace.set_reaction(ADA, GENERAL, first, "tada")
     workspace.set_reaction(LIN, GENERAL, first, "octagonal_sign")
-    wait_for_text(workspace, texts.STOP_REFUSED, first, LIN)
+    wait_for_text(workspace, str(texts.STOP_REFUSED), first, LIN)
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, first)]
     workspace.set_reaction(ADA, GENERAL, first, "octagonal_sign")
     wait_for_text(workspace, STOPPED, first)
@@ -133,7 +133,7 @@ def test_session_of_a_dead_worker_ends(workspace: Workspace, redis: Redis, web: 
     web.agents_sessions_setStatus(**session, status="processing")
     pressed = {"channel": GENERAL, "thread_ts": ts}
     workspace.post_json("_page/stop", pressed | {"user": LIN})
-    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    wait_for_text(workspace, str(texts.STOP_REFUSED), ts, LIN)
     workspace.post_json("_page/stop", pressed | {"user": ADA})
     wait_for_text(workspace, STOPPED, ts)
 
@@ -160,11 +160,11 @@ def test_word_with_a_mention(workspace: Workspace, redis: Redis) -> None:
     """With nothing to stop, and for another person's question, a word to its author alone."""
     ts = ask_as_ada(workspace, redis, "@StarChat one")
     workspace.post_message(LIN, GENERAL, "@StarChat stop", ts)
-    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    wait_for_text(workspace, str(texts.STOP_REFUSED), ts, LIN)
     workspace.post_message(SAM, GENERAL, "@StarChat stop", ts)
     wait_for_text(workspace, "Stopped by an administrator.", ts)
     workspace.post_message(ADA, GENERAL, "@StarChat stop", ts)
-    wait_for_text(workspace, texts.NOTHING_TO_STOP, ts)
+    wait_for_text(workspace, str(texts.NOTHING_TO_STOP), ts)
 
     assert pending_job_ids(redis) == []
 

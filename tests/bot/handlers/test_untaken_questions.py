@@ -28,7 +28,7 @@ def test_question_of_a_dead_worker_is_kept(workspace: Workspace) -> None:
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     replies = poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder")
 
-    assert message_texts(replies) == [texts.QUESTION_KEPT]
+    assert message_texts(replies) == [str(texts.QUESTION_KEPT)]
 
 
 def test_next_question_of_a_thread_is_kept(workspace: Workspace) -> None:
@@ -44,8 +44,11 @@ def test_next_question_of_a_thread_is_kept(workspace: Workspace) -> None:
     replies = poll_until(
         lambda: workspace.bot_replies(GENERAL, root), description="the first placeholder"
     )
-    assert (call["args"]["thread_ts"], call["args"]["status"]) == (root, texts.WAITS_IN_THREAD)
-    assert message_texts(replies) == [texts.QUESTION_KEPT]
+    assert (call["args"]["thread_ts"], call["args"]["status"]) == (
+        root,
+        str(texts.WAITS_IN_THREAD),
+    )
+    assert message_texts(replies) == [str(texts.QUESTION_KEPT)]
 
 
 def test_unread_question_is_kept(workspace: Workspace) -> None:
@@ -55,7 +58,7 @@ def test_unread_question_is_kept(workspace: Workspace) -> None:
     workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
     poll_until(lambda: workspace.bot_replies(GENERAL, root), description="the placeholder")
 
-    assert message_texts(workspace.bot_replies(GENERAL, root)) == [texts.QUESTION_KEPT]
+    assert message_texts(workspace.bot_replies(GENERAL, root)) == [str(texts.QUESTION_KEPT)]
     workspace.set_faults()
 
 

@@ -42,7 +42,7 @@ def test_vote_waits_for_a_frozen_database(
         postgres_server.send_signal(signal.SIGSTOP)
         try:
             press_vote(workspace, ts, reply, "up")
-            wait_for_word(workspace, ts, LIN, texts.VOTE_DELAYED)
+            wait_for_word(workspace, ts, LIN, str(texts.VOTE_DELAYED))
         finally:
             postgres_server.send_signal(signal.SIGCONT)
         wait_for_votes(records, reply, (LIN, "up", None, False))

@@ -97,7 +97,7 @@ def test_line_says_for_whom_the_code_ran(
     )
     redis.rpush(keys.vote_outbox(TEAM), vote.model_dump_json())
     wait_for_votes(stored, reply, (LIN, None, None, True))
-    wait_for_word(workspace, ts, SAM, texts.VOTE_WITHDRAWN)
+    wait_for_word(workspace, ts, SAM, str(texts.VOTE_WITHDRAWN))
     poll_until(lambda: find_line() == ["✓ ran for Lin"], timeout=60, description="the line")
     poll_until(lambda: not redis.exists(keys.ran_line_schedule(TEAM)), description="the end")
 
@@ -136,7 +136,7 @@ def test_deletion_of_a_reply_deletes_its_votes(
         queued_at=0,
     )
     redis.rpush(keys.vote_outbox(TEAM), "poison", b"\xff", vote.model_dump_json())
-    wait_for_word(workspace, ts, LIN, texts.VOTE_GONE)
+    wait_for_word(workspace, ts, LIN, str(texts.VOTE_GONE))
 
     poll_until(lambda: not redis.exists(keys.vote_outbox(TEAM)), description="an empty outbox")
     assert list_votes(stored, reply) == []
@@ -154,4 +154,4 @@ def test_stale_button_of_another_version_keeps_no_facts(
     assert [line["model"] for line in found] == [""]
 
     workspace.post_json("_page/click", click | {"value": f"<!channel> {ts} {ts} {ADA} bb"})
-    wait_for_word(workspace, ts, LIN, texts.CONTROL_UNREADABLE)
+    wait_for_word(workspace, ts, LIN, str(texts.CONTROL_UNREADABLE))

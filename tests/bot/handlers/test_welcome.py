@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("bot", "redis")
 
 def find_welcomes(messages: Messages) -> Messages:
     """Return the messages of welcome."""
-    return [message for message in messages if message["text"] == texts.WELCOME]
+    return [message for message in messages if message["text"] == str(texts.WELCOME)]
 
 
 def invite_bot(workspace: Workspace) -> None:

@@ -6,6 +6,8 @@ from bot.messages.detail_lines import (
     build_detail_blocks,
     describe_details,
 )
+from contract.code_verdicts import CodeVerdict, VerdictKind
+from contract.language import Language
 from contract.reply_controls import ReplyAddress
 from contract.reply_details import ReplyDetails
 
@@ -35,10 +37,10 @@ def test_details_are_lines_of_plain_text() -> None:
         first_text_ms=1300,
         total_ms=2000,
         gpu_ms=600,
-        checks="python: parses",
+        verdicts=(CodeVerdict(kind=VerdictKind.PARSES, code="python"),),
     )
 
-    assert describe_details(details) == [
+    assert [str(line) for line in describe_details(details)] == [
         "Model: starchat-beta, revision b1bcda6",
         "Engine: built-in, on cuda, bfloat16",
         "Seed: 41",
@@ -56,7 +58,7 @@ def test_details_are_lines_of_plain_text() -> None:
 
 def test_details_without_facts_say_so() -> None:
     """A reply of an older worker has few."""
-    lines = "\n".join(describe_details(ReplyDetails()))
+    lines = "\n".join(map(str, describe_details(ReplyDetails())))
     for words in ("unknown", "greedy", "all messages, no files", "no code to check"):
         assert words in lines
 
@@ -64,7 +66,7 @@ def test_details_without_facts_say_so() -> None:
 def test_forged_words_stay_words() -> None:
     """A mention or a link in them is plain text."""
     details = ReplyDetails(model="<!channel> <https://evil.example|docs> *x*")
-    _, section = build_detail_blocks(ADDRESS, details)
+    _, section = build_detail_blocks(ADDRESS, details, Language.ENGLISH)
     assert section["text"]["type"] == "plain_text"
     assert details.model in section["text"]["text"]
 
@@ -72,10 +74,10 @@ def test_forged_words_stay_words() -> None:
 def test_replay_is_offered_where_it_is_promised() -> None:
     """Elsewhere, a sentence says why not."""
     _, section, actions = build_detail_blocks(
-        ADDRESS, ReplyDetails(reply_id="0a", is_reproducible=True)
+        ADDRESS, ReplyDetails(reply_id="0a", is_reproducible=True), Language.ENGLISH
     )
-    assert REPLAY_PROMISE in section["text"]["text"]
+    assert str(REPLAY_PROMISE) in section["text"]["text"]
     [button] = actions["elements"]
     assert (button["text"]["text"], button["value"]) == ("Replay", "1.0 2.0 U1 0a")
-    _, section = build_detail_blocks(ADDRESS, ReplyDetails(reply_id="0a"))
-    assert NO_REPLAY in section["text"]["text"]
+    _, section = build_detail_blocks(ADDRESS, ReplyDetails(reply_id="0a"), Language.ENGLISH)
+    assert str(NO_REPLAY) in section["text"]["text"]

@@ -12,6 +12,7 @@ from bot.messages.conversation import is_command
 from bot.messages.event_parser import parse_event
 from bot.messages.events import Ignored, SessionStopped, StopReaction
 from bot.messages.message import Message
+from contract.language import Language
 from contract.stop import build_stop_block
 from testing.slack_events import (
     ADA,
@@ -71,7 +72,7 @@ def test_word_is_no_turn_of_a_conversation() -> None:
 
 def press(**more: Any) -> Json:
     """Return the body of a press of the button in a reply."""
-    [button] = build_stop_block(message_ts(1), message_ts(2))["elements"]
+    [button] = build_stop_block(message_ts(1), message_ts(2), Language.ENGLISH)["elements"]
     action = {"action_id": button["action_id"], "value": button["value"]}
     return {"user": {"id": ADA}, "channel": {"id": CHANNEL}, "actions": [action]} | more
 

@@ -21,7 +21,8 @@ from bot.records.votes import (
 )
 
 KEY = ReplyKey("T1", "C1", "2.1", "0a")
-FACTS = {"model": "m", "revision": "r", "temperature": 0.2, "seed": 7, "checks": "Python: ok"}
+VERDICTS = [{"kind": "parses", "code": "python"}]
+FACTS = {"model": "m", "revision": "r", "temperature": 0.2, "seed": 7, "verdicts": VERDICTS}
 REPLY = VotedReply("1.0", json.dumps(FACTS), '[{"role": "user", "text": "hi"}]', "print()")
 USERS = ("U1", "U2", "U3")
 
@@ -102,7 +103,7 @@ def test_export_has_the_votes_since_a_time(records: Records) -> None:
             "max_new_tokens": None,
             "seed": 7,
         },
-        "checks": "Python: ok",
+        "checks": "python: parses",
         "votes": [
             {
                 "user": "U1",

@@ -5,6 +5,7 @@ from bot.rules.modal import build_message_modal, build_modal
 from bot.rules.submission import FormAddress
 from bot.rules.texts import FORM_LABELS, describe_conflict
 from contract.job import Streaming
+from contract.language import Language, Phrase
 from contract.reply_rules import MAX_PROMPT_CHARACTERS
 from fakeslack.state.views import validate_view
 
@@ -33,16 +34,16 @@ def test_forms_are_valid_for_slack() -> None:
     """Empty, full, with a note, and a modal with a sentence."""
     note = describe_conflict("U1A", ("who", "users"), FULL)
     for view in (
-        build_modal(ADDRESS, DEFAULT_RULES),
-        build_modal(ADDRESS, FULL, locked=["who"], notes=[note]),
-        build_message_modal("A sentence."),
+        build_modal(ADDRESS, DEFAULT_RULES, language=Language.ENGLISH),
+        build_modal(ADDRESS, FULL, locked=["who"], notes=[note], language=Language.ENGLISH),
+        build_message_modal(Phrase("A sentence."), Language.ENGLISH),
     ):
         assert validate_view(view, "modal")
 
 
 def test_form_shows_the_present_rules() -> None:
     """Every rule has an input."""
-    elements = find_elements(build_modal(ADDRESS, FULL))
+    elements = find_elements(build_modal(ADDRESS, FULL, language=Language.ENGLISH))
 
     assert list(elements) == list(FORM_LABELS)
     assert elements["who"]["initial_option"]["value"] == "list"  # type: ignore[index]
@@ -55,7 +56,7 @@ def test_form_shows_the_present_rules() -> None:
 
 def test_locked_rules_are_named_and_not_asked() -> None:
     """The file of the operator has the last word."""
-    view = build_modal(ADDRESS, FULL, locked=["who", "prompt"])
+    view = build_modal(ADDRESS, FULL, locked=["who", "prompt"], language=Language.ENGLISH)
 
     assert not {"who", "prompt"} & find_elements(view).keys()
     assert "Set in `channels.toml`: who may ask, what I'm told here." in str(view["blocks"])
@@ -63,7 +64,12 @@ def test_locked_rules_are_named_and_not_asked() -> None:
 
 def test_typed_values_stay_above_newer_rules() -> None:
     """A person who has typed much loses nothing by a conflict."""
-    view = build_modal(ADDRESS, FULL, typed={"prompt": "mine", "top_k": None, "who": None})
+    view = build_modal(
+        ADDRESS,
+        FULL,
+        typed={"prompt": "mine", "top_k": None, "who": None},
+        language=Language.ENGLISH,
+    )
     elements = find_elements(view)
 
     assert elements["prompt"]["initial_value"] == "mine"
@@ -77,6 +83,8 @@ def test_conflict_says_who_changed_what() -> None:
     long = describe_conflict("U1A", ("users",), ChannelRules(who=WhoMayAsk.LIST, users=people))
     note = describe_conflict("U1A", ("who",), ChannelRules(who=WhoMayAsk.NO_ONE))
 
-    assert note.startswith("<@U1A> has changed these rules since you opened the form: who may ask.")
-    assert "• I answer no questions here." in note
-    assert len(long) < 3_000
+    assert str(note).startswith(
+        "<@U1A> has changed these rules since you opened the form: who may ask."
+    )
+    assert "• I answer no questions here." in str(note)
+    assert len(str(long)) < 3_000

@@ -3,13 +3,14 @@
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
 from bot.rules.texts import LABELS, describe_rules
 from contract.job import Streaming
+from contract.language import Language
 
 
 def test_channel_without_rules() -> None:
     """It says who may ask, and that there is no further prompt."""
     words = describe_rules(DEFAULT_RULES)
 
-    assert words.text == (
+    assert str(words.text) == (
         "*This channel has no rules of its own*\n• Everyone here may ask me.\n"
         "• I'm told nothing in this channel beyond my operator's own instructions."
     )
@@ -29,16 +30,18 @@ def test_each_rule_is_told() -> None:
         top_p=0.9,
         without_mention=True,
         streaming=Streaming.OFF,
+        language=Language.CHINESE,
     )
     words = describe_rules(rules, {"who", "users"})
 
-    assert words.text.splitlines() == [
+    assert str(words.text).splitlines() == [
         "*This channel's rules*",
         "• Only these may ask me: <@U1A>, <@U2A>.",
         "• A reply has at most 1,024 tokens.",
         "• Sampling: temperature 0, top-k 40, top-p 0.9.",
         "• I answer each new message of a person here, without a mention too.",
         "• A reply appears when it is complete.",
+        "• I speak 简体中文 here.",
         "• My operator has set these in `channels.toml`: who may ask, list of people.",
         "• In this channel I'm also told this, after my operator's own instructions:",
     ]
@@ -51,8 +54,8 @@ def test_long_list_of_people_is_cut() -> None:
     people = tuple(f"U{n:063d}" for n in range(100))
     words = describe_rules(ChannelRules(who=WhoMayAsk.LIST, users=people), LABELS)
 
-    assert " and 70 more." in words.text
-    assert len(words.text) < 3_000
+    assert " and 70 more." in str(words.text)
+    assert len(str(words.text)) < 3_000
 
 
 def test_group_and_closed_channel_are_told() -> None:
@@ -60,7 +63,7 @@ def test_group_and_closed_channel_are_told() -> None:
     group = describe_rules(ChannelRules(who=WhoMayAsk.GROUP, group="S1A"))
     closed = describe_rules(ChannelRules(who=WhoMayAsk.NO_ONE, streaming=Streaming.EDITS))
 
-    assert "• Only members of <!subteam^S1A> may ask me." in group.text
-    assert "• I answer no questions here." in closed.text
-    assert "• A reply appears while I write it." in closed.text
+    assert "• Only members of <!subteam^S1A> may ask me." in str(group.text)
+    assert "• I answer no questions here." in str(closed.text)
+    assert "• A reply appears while I write it." in str(closed.text)
     assert set(LABELS) == set(ChannelRules.model_fields)

@@ -30,7 +30,7 @@ def test_too_long_question_is_refused(port: BotPort, workspace: Workspace, redis
     said = poll_until(
         lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a notice"
     )
-    assert said[0]["args"]["text"] == QUESTION_TOO_LONG
+    assert said[0]["args"]["text"] == str(QUESTION_TOO_LONG)
     assert pending_job_ids(redis) == []
 
 

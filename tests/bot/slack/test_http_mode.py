@@ -117,7 +117,7 @@ def test_external_person_is_refused_by_ephemeral_message(
     whispers = poll_until(
         lambda: workspace.api_calls(start, "chat.postEphemeral"), description="an ephemeral message"
     )
-    assert whispers[0]["args"]["text"] == texts.MEMBERS_ONLY
+    assert whispers[0]["args"]["text"] == str(texts.MEMBERS_ONLY)
     assert whispers[0]["args"]["user"] == ADA
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
     assert pending_job_ids(redis) == []

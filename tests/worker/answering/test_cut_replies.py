@@ -57,22 +57,22 @@ async def run_reply(reply: ReplyHarness, engine: ScriptedEngine, limit: int) -> 
         (
             "Use a mutex.\n\nAda: and what about b?\n\nIt is fine, too. " + "x " * 500,
             "Use a mutex.",
-            texts.STOPPED_AT_TURN,
+            str(texts.STOPPED_AT_TURN),
         ),
         (
             "Well: " + "the same thing " * 1_000,
             "Well: the same thing the same thing the same thing",
-            texts.STOPPED_REPEATING,
+            str(texts.STOPPED_REPEATING),
         ),
         (
             "Code:\n```py\n" + "x = x + 1\n" * 1_000,
             "Code:\nx = x + 1\nx = x + 1\nx = x + 1",
-            texts.STOPPED_REPEATING,
+            str(texts.STOPPED_REPEATING),
         ),
         (
             "Code:\n```\n<|system|>\n```\nThat is it.<|end|>\nand what about b",
             "Code:\n<|system|>\nThat is it.",
-            texts.STOPPED_AT_CONTROL,
+            str(texts.STOPPED_AT_CONTROL),
         ),
     ],
     ids=["foreign-turn", "words", "code", "token"],
@@ -102,5 +102,5 @@ async def test_reply_that_repeats_up_to_its_limit_is_shortened(
 
     assert found.strip() == "Well: the same thing the same thing the same thing"
     assert (engine.generated_tokens, engine.aborted) == (256, 0)
-    assert texts.STOPPED_REPEATING in notes
+    assert str(texts.STOPPED_REPEATING) in notes
     assert "Ask me to continue" not in notes

@@ -69,7 +69,7 @@ async def test_deadline_before_the_first_token_posts_an_error_once(
 
     assert outcome is Outcome.ERROR_POSTED
     [shown] = reply.visible_messages
-    assert DeadlineExceededError.user_message in shown["text"]
+    assert str(DeadlineExceededError.user_message) in shown["text"]
     thread = reply.job.thread
     progress = await reply.state.load_progress()
     assert (progress.outcome, progress.answer, progress.attempts) == (outcome, None, 1)
@@ -89,7 +89,7 @@ async def test_question_older_than_its_deadline_posts_an_error(
 
     assert outcome is Outcome.ERROR_POSTED
     [shown] = reply.visible_messages
-    assert DeadlineExceededError.user_message in shown["text"]
+    assert str(DeadlineExceededError.user_message) in shown["text"]
     assert (await reply.state.load_progress()).attempts == 0
 
 
@@ -105,7 +105,7 @@ async def test_job_without_attempts_left_posts_an_error(
 
     assert outcome is Outcome.ERROR_POSTED
     [shown] = reply.visible_messages
-    assert ModelFailedError.user_message in shown["text"]
+    assert str(ModelFailedError.user_message) in shown["text"]
     assert (await reply.state.load_progress()).attempts == MAX_ATTEMPTS
 
 
@@ -155,7 +155,7 @@ async def test_layout_that_killed_its_workers_becomes_plain_text(
 
     assert outcome is Outcome.ANSWERED
     assert await reply.state.read_field(LAYOUT_KIND) == kind
-    assert (SHOWN_AS_PLAIN_TEXT in str(reply.visible_messages)) == (kind is LayoutKind.PLAIN)
+    assert (str(SHOWN_AS_PLAIN_TEXT) in str(reply.visible_messages)) == (kind is LayoutKind.PLAIN)
     assert len([m for m in reply.visible_messages if m.get("files")]) == (kind is LayoutKind.PLAIN)
 
 
@@ -167,7 +167,7 @@ async def test_saved_answer_that_cannot_be_posted_ends_in_an_error(
 
     assert outcome is Outcome.ERROR_POSTED
     [shown] = reply.visible_messages
-    assert ReplyNotPostedError.user_message in shown["text"]
+    assert str(ReplyNotPostedError.user_message) in shown["text"]
 
 
 async def test_job_whose_error_cannot_be_posted_is_given_up(

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from contract.language import Language
 from testing.slack_parser import context_texts, model_text
 from worker.answering.publishing.reply_layout import LAYOUT_THREADS, LayoutKind, ReplyLayout
 from worker.render import Message, ReplyFacts, Snippet, texts
@@ -45,13 +46,13 @@ async def test_reply_that_takes_too_long_is_plain_text(busy_layout: ReplyLayout)
     assert kind is LayoutKind.PLAIN
     assert isinstance(message, Message)
     assert isinstance(file, Snippet)
-    assert texts.SHOWN_AS_PLAIN_TEXT in context_texts(message)
+    assert str(texts.SHOWN_AS_PLAIN_TEXT) in context_texts(message)
     assert model_text([message]) == "**x**\n\tcode"
     assert file.content == "**x**\n\tcode\n"
 
 
 async def test_edit_that_takes_too_long_shows_progress(busy_layout: ReplyLayout) -> None:
     """The next edit may succeed."""
-    message = await busy_layout.compose_growing("**x**")
+    message = await busy_layout.compose_growing("**x**", Language.ENGLISH)
 
-    assert context_texts(message) == [texts.WRITING]
+    assert context_texts(message) == [str(texts.WRITING)]

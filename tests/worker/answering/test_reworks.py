@@ -163,7 +163,7 @@ async def test_version_before_is_gone(harness_of: ReworkHarness) -> None:
     await harness_of.ask()
     assert await harness_of.rework(ReworkKind.PREVIOUS) is Outcome.RESTORED
     assert reply_text(harness_of.reply.visible_messages).strip() == FIRST
-    assert VersionGoneError.user_message in context_text(harness_of.reply.visible_messages)
+    assert str(VersionGoneError.user_message) in context_text(harness_of.reply.visible_messages)
 
 
 async def test_replay_says_whether_the_text_is_the_same(harness_of: ReworkHarness) -> None:
@@ -172,11 +172,11 @@ async def test_replay_says_whether_the_text_is_the_same(harness_of: ReworkHarnes
     await harness_of.rework(ReworkKind.REPLAY)
     first, replayed = harness_of.engine.requests
     assert (first.prompt, first.sampling) == (replayed.prompt, replayed.sampling)
-    assert texts.REPLAYED_SAME in context_text(harness_of.reply.visible_messages)
+    assert str(texts.REPLAYED_SAME) in context_text(harness_of.reply.visible_messages)
     assert harness_of.list_buttons() == ["Regenerate", "Details"]
     harness_of.engine.text = SECOND
     await harness_of.rework(ReworkKind.REPLAY)
-    assert texts.REPLAYED_DIFFERENT in context_text(harness_of.reply.visible_messages)
+    assert str(texts.REPLAYED_DIFFERENT) in context_text(harness_of.reply.visible_messages)
     assert "Previous" in harness_of.list_buttons()
 
 
@@ -188,7 +188,7 @@ async def test_replay_of_another_thread_is_refused(harness_of: ReworkHarness) ->
     harness_of.reply.job = job.model_copy(update={"turns": (edited,)})
     assert await harness_of.rework(ReworkKind.REPLAY) is Outcome.RESTORED
     notes = context_text(harness_of.reply.visible_messages)
-    assert PromptChangedError.user_message in notes
+    assert str(PromptChangedError.user_message) in notes
 
 
 KILLS = [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract import keys
+from contract.language import Language
 from contract.stop import StopRecord
 from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
@@ -114,7 +115,7 @@ async def test_stopped_job_of_a_dead_worker_is_not_generated(
 async def test_text_of_a_dead_worker_stays(reply: ReplyHarness, directory: Path) -> None:
     """Readers keep what they saw; the button goes."""
     message = await reply.open_reply()
-    await message.update_text(render.compose_growing("Use a mutex, and hold"))
+    await message.update_text(render.compose_growing("Use a mutex, and hold", Language.ENGLISH))
     pipeline, context = await build_run(reply, ScriptedEngine(directory, TEXT))
     await reply.client.hset(
         reply.job_key, mapping={keys.STOPPED_BY: RECORD, RECOVERY_COUNT: "1", keys.ATTEMPTS: "1"}

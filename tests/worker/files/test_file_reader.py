@@ -51,7 +51,7 @@ def describe(files: ThreadFiles) -> str:
         name: FileExcerpt(text.text, total_lines=count_lines(text.text), is_whole=True)
         for name, text in files.texts.items()
     }
-    return files.describe_use(Prompt((), 0, 0, excerpts=whole))
+    return str(files.describe_use(Prompt((), 0, 0, excerpts=whole)))
 
 
 async def queue_job(reply: ReplyHarness) -> None:

@@ -64,7 +64,7 @@ def test_joiners_with_a_meaning_are_kept(text: str) -> None:
     for written in (text, f"`{text}`", f"```\nx = '{text}'\n```"):
         message = compose_reply(written)
         assert text in model_text([message])
-        assert texts.INVISIBLE_CHARACTERS not in context_texts(message)
+        assert str(texts.INVISIBLE_CHARACTERS) not in context_texts(message)
     *_, file = compose_final(f"```\n{text}\n{'x' * 10_000}\n```", facts=FACTS)
     assert isinstance(file, Snippet)
     assert text in file.content
@@ -78,7 +78,7 @@ def test_joiners_without_a_meaning_are_shown(text: str) -> None:
     message = compose_reply(f"```\n{text}\n```")
 
     assert "⟨U+" in model_text([message])
-    assert texts.INVISIBLE_CHARACTERS in context_texts(message)
+    assert str(texts.INVISIBLE_CHARACTERS) in context_texts(message)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_joiners_without_a_meaning_are_shown(text: str) -> None:
 )  # fmt: skip
 def test_names_with_dots_are_no_addresses(written: str) -> None:
     """A false alarm teaches readers to ignore the real one."""
-    assert texts.UNVERIFIED_ADDRESSES not in context_texts(compose_reply(f"Use {written} here"))
+    assert str(texts.UNVERIFIED_ADDRESSES) not in context_texts(
+        compose_reply(f"Use {written} here")
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,4 +98,4 @@ def test_names_with_dots_are_no_addresses(written: str) -> None:
 )
 def test_addresses_are_still_found(written: str) -> None:
     """A host with a common ending, a path, a port or a scheme is an address."""
-    assert texts.UNVERIFIED_ADDRESSES in context_texts(compose_reply(f"Use {written} here"))
+    assert str(texts.UNVERIFIED_ADDRESSES) in context_texts(compose_reply(f"Use {written} here"))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from contract.language import Language
 from testing.code_replies import generate_replies
 from testing.slack_parser import extract_code_lines, find_elements, find_problems, model_text
 from tests.worker.render.hostile_markdown import FRAGMENTS
@@ -155,7 +156,7 @@ def test_code_indented_less_than_its_list_is_code() -> None:
 def test_code_is_found_in_lists_and_quotes(text: str, code: list[str]) -> None:
     """The container's margin is removed, everything else stays."""
     assert extract_code_lines(compose_final(text, facts=FACTS)) == code
-    assert extract_code_lines([compose_growing(text.rstrip("\n") + "\n")]) == code
+    assert extract_code_lines([compose_growing(text.rstrip("\n") + "\n", Language.ENGLISH)]) == code
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 import pytest
 
+from contract.code_verdicts import CodeVerdict, VerdictKind, describe_verdicts
 from worker.render import code_checks
-from worker.render.languages import find_language
+from worker.render.languages import _LANGUAGE_BY_TAG, find_language
 from worker.render.model import CodeBlock
 
 
 def check_text(text: str, tag: str = "python") -> str:
     """Return the verdict on a closed block."""
-    return code_checks.check_code(CodeBlock(text, find_language(tag)))
+    verdict = code_checks.check_code(CodeBlock(text, find_language(tag)))
+    return str(verdict.describe()).partition(": ")[2]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,8 @@ def test_only_python_and_json_are_checked(text: str, tag: str, said: str) -> Non
 
 def test_unclosed_code_is_not_checked() -> None:
     """A block that the token limit cut off says nothing about the whole."""
-    assert code_checks.check_code(CodeBlock("def f(", find_language("python"), unclosed=True)) == (
-        "unfinished, not checked"
-    )
+    verdict = code_checks.check_code(CodeBlock("def f(", find_language("python"), unclosed=True))
+    assert str(verdict.describe()) == "python: unfinished, not checked"
 
 
 @pytest.mark.parametrize(
@@ -57,16 +58,31 @@ def test_hostile_json_is_not_checked() -> None:
     assert check_text("[" * 39_000, "json") == "not checked"
 
 
+def summarize(blocks: list[CodeBlock]) -> str:
+    """Return the verdicts on blocks as a line."""
+    return str(describe_verdicts(code_checks.count_verdicts(blocks)))
+
+
 def test_many_verdicts_make_one_short_line() -> None:
     """Equal verdicts are counted; beyond eight kinds only their number is shown."""
-    same = [CodeBlock("x", find_language("python"), check_result="parses")] * 3
+    python = find_language("python")
+    broken = CodeVerdict(kind=VerdictKind.BROKEN, code="python")
+    same = [
+        CodeBlock("x", python, verdict=broken.model_copy(update={"kind": VerdictKind.PARSES}))
+    ] * 3
     kinds = [
-        CodeBlock("x", find_language("python"), check_result=f"does not parse (line {n})")
-        for n in range(20)
+        CodeBlock("x", python, verdict=broken.model_copy(update={"line": n})) for n in range(20)
     ]
+    unknown = CodeBlock("x", verdict=CodeVerdict(kind=VerdictKind.UNCHECKED))
 
-    assert code_checks.summarize_checks([*same, CodeBlock("x", check_result="not checked")]) == (
-        "python: parses ×3 · code: not checked"
-    )
-    assert code_checks.summarize_checks(kinds).endswith(" · 12 more")
-    assert code_checks.summarize_checks([CodeBlock("a table", is_table=True)]) == ""
+    assert summarize([*same, unknown]) == "python: parses ×3 · code: not checked"
+    assert summarize(kinds).startswith("python: does not parse · python: does not parse (line 1)")
+    assert summarize(kinds).endswith(" · 12 more")
+    assert summarize([CodeBlock("a table", is_table=True)]) == ""
+
+
+def test_each_known_language_has_a_name_that_a_verdict_can_hold() -> None:
+    """A name that is too long would end a reply."""
+    for language in _LANGUAGE_BY_TAG.values():
+        verdict = code_checks.check_code(CodeBlock("x", language))
+        assert verdict.code == language.name

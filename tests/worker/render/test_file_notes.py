@@ -19,7 +19,8 @@ def test_reader_sees_which_part_was_read() -> None:
     app = ReadFile("app.py", 212, 0, 212, is_whole=True)
     log = ReadFile("build.log", 0, 300, 4_000)
 
-    assert describe_files([app, log], [UnreadFile("shot.png", UnreadReason.NOT_TEXT)]) == (
+    note = describe_files([app, log], [UnreadFile("shot.png", UnreadReason.NOT_TEXT)])
+    assert str(note) == (
         "Read `app.py` (212 lines) and the last 300 of 4,000 lines of `build.log`. "
         "I can't read `shot.png`."
     )
@@ -42,19 +43,19 @@ def test_reader_sees_which_part_was_read() -> None:
 )
 def test_each_part_has_its_words(file: ReadFile, expected: str) -> None:
     """Lines are counted, and a part of a line is called a part."""
-    assert describe_files([file], []) == f"Read {expected}."
+    assert str(describe_files([file], [])) == f"Read {expected}."
 
 
 def test_each_reason_has_one_sentence() -> None:
     """Files of one reason share it; a missing permission names none."""
     unread = [UnreadFile(f"{reason}-{n}", reason) for n in (1, 2, 3) for reason in UnreadReason]
-    text = describe_files([], unread, left_out=1)
+    text = str(describe_files([], unread, left_out=1))
 
     assert text.count("`gone-1`, `gone-2` and `gone-3`") == 1
     assert text.count("files:read") == 1
     assert "no_scope" not in text
     assert text.endswith("I left out 1 older file, because I read at most 8 in a thread.")
-    assert describe_files([], []) == ""
+    assert str(describe_files([], [])) == ""
 
 
 @pytest.mark.parametrize(

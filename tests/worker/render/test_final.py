@@ -25,7 +25,7 @@ def reply_context(text: str, facts: ReplyFacts = FACTS) -> list[str]:
 def test_disclaimer_is_the_last_line() -> None:
     """It is there even if the reply is empty."""
     assert reply_context("Yes.") == [DISCLAIMER]
-    assert reply_context("") == [texts.EMPTY_REPLY, DISCLAIMER]
+    assert reply_context("") == [str(texts.EMPTY_REPLY), DISCLAIMER]
 
 
 def test_empty_reply_is_a_sentence() -> None:
@@ -33,7 +33,7 @@ def test_empty_reply_is_a_sentence() -> None:
     (message,) = compose_final(" \n", facts=FACTS)
 
     assert isinstance(message, Message)
-    assert message.text.startswith(texts.EMPTY_REPLY.split(".")[0])
+    assert message.text.startswith(str(texts.EMPTY_REPLY).split(".")[0])
     assert model_text([message]) == ""
 
 
@@ -50,11 +50,11 @@ def test_reply_that_was_cut_off_says_why() -> None:
     gone = reply_context("Half a", ReplyFacts("m", "stopped", 256))
     late = reply_context("Half a", ReplyFacts("m", "timeout", 256))
 
-    assert texts.describe_ending(ReplyFacts("m", "length", 256)) in cut
-    assert texts.STOPPED in gone
-    assert texts.TIMED_OUT in late
+    assert str(texts.describe_ending(ReplyFacts("m", "length", 256))) in cut
+    assert str(texts.STOPPED) in gone
+    assert str(texts.TIMED_OUT) in late
     for reason in CutReason:
-        assert texts.ENDINGS[reason] in reply_context("A", ReplyFacts("m", reason, 256))
+        assert str(texts.ENDINGS[reason]) in reply_context("A", ReplyFacts("m", reason, 256))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_invisible_characters_in_code_are_shown() -> None:
     hidden = "\u202e\u2066\u2069\u200b\u200d\ufeff\u00ad\u2028\U000e0041"
     (message,) = compose_final(f"```python\nif x:{hidden} # {hidden}\n```", facts=FACTS)
 
-    assert texts.INVISIBLE_CHARACTERS in context_texts(message)
+    assert str(texts.INVISIBLE_CHARACTERS) in context_texts(message)
     assert not set(hidden) & set(model_text([message]))
     assert "⟨U+202E⟩" in model_text([message])
 
@@ -122,14 +122,14 @@ def test_right_to_left_text_and_emoji_are_kept() -> None:
     (turned,) = compose_final("safe \u202e evil", facts=FACTS)
 
     assert model_text([message]) == prose
-    assert texts.INVISIBLE_CHARACTERS not in context_texts(message)
+    assert str(texts.INVISIBLE_CHARACTERS) not in context_texts(message)
     assert model_text([turned]) == "safe ⟨U+202E⟩ evil"
-    assert texts.INVISIBLE_CHARACTERS in context_texts(turned)
+    assert str(texts.INVISIBLE_CHARACTERS) in context_texts(turned)
 
 
 def test_visible_form_written_by_model_adds_no_notice() -> None:
     """A reply may be about invisible characters."""
-    assert texts.INVISIBLE_CHARACTERS not in reply_context("We show it as ⟨U+202E⟩.")
+    assert str(texts.INVISIBLE_CHARACTERS) not in reply_context("We show it as ⟨U+202E⟩.")
 
 
 def test_control_characters_are_removed() -> None:
@@ -156,6 +156,6 @@ def test_whole_reply_as_file_is_announced() -> None:
 
     assert isinstance(file, Snippet)
     assert file.content == "A paragraph of words.\n\n" * 3_999 + "A paragraph of words.\n"
-    assert texts.FULL_REPLY_BELOW in context_texts(messages[-1])
+    assert str(texts.FULL_REPLY_BELOW) in context_texts(messages[-1])
     assert len(messages) == 3
     assert all(isinstance(part, Message) and not find_problems(part) for part in messages)

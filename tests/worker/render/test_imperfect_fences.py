@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from contract.language import Language
 from testing.slack_parser import extract_code_lines, find_problems, model_text
 from worker.render import Message, ReplyFacts, compose_final, compose_growing
 
@@ -45,7 +46,7 @@ def test_imperfect_fences_can_grow(name: str) -> None:
     reply, _ = REPLIES[name]
 
     for end in range(0, len(reply), 7):
-        assert find_problems(compose_growing(reply[:end])) == []
+        assert find_problems(compose_growing(reply[:end], Language.ENGLISH)) == []
 
 
 def test_corpus_is_large_enough() -> None:

@@ -29,7 +29,7 @@ def test_known_address_is_a_link_that_shows_itself(written: str, known: str) -> 
 
     (link,) = find_elements([message], "link")
     assert (link["url"], link["text"]) == (URL, URL)
-    assert texts.UNVERIFIED_ADDRESSES not in context_texts(message)
+    assert str(texts.UNVERIFIED_ADDRESSES) not in context_texts(message)
     assert find_problems(message) == []
 
 
@@ -45,7 +45,7 @@ def test_similar_address_is_no_link(written: str) -> None:
     message = compose_reply(written, f"read {URL}")
 
     assert find_elements([message], "link") == []
-    assert texts.UNVERIFIED_ADDRESSES in context_texts(message)
+    assert str(texts.UNVERIFIED_ADDRESSES) in context_texts(message)
 
 
 def test_address_as_label_links_to_itself() -> None:
@@ -80,7 +80,7 @@ def test_invented_address_is_code_with_a_notice(link: str) -> None:
 
     if link not in {"ada@evil.com", "//a.com"}:
         assert any(e.get("style") == {"code": True} for e in find_elements([message], "text"))
-        assert texts.UNVERIFIED_ADDRESSES in context_texts(message)
+        assert str(texts.UNVERIFIED_ADDRESSES) in context_texts(message)
     assert find_elements([message], "link") == []
 
 
@@ -90,7 +90,7 @@ def test_invented_address_is_code_with_a_notice(link: str) -> None:
 )
 def test_file_names_are_no_addresses(written: str) -> None:
     """File names, modules and code are left as they are."""
-    assert texts.UNVERIFIED_ADDRESSES not in context_texts(compose_reply(written))
+    assert str(texts.UNVERIFIED_ADDRESSES) not in context_texts(compose_reply(written))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.language import Language
 from testing.slack_parser import find_effects, find_elements, find_problems
 from tests.worker.render.hostile_markdown import CASES, LINKS, SLACK, hostile_texts
 from worker.render import (
@@ -23,7 +24,7 @@ def assert_safe(text: str) -> None:
     parts = compose_final(text, facts=FACTS)
     assert isinstance(parts[0], Message)
     messages = [part for part in parts if isinstance(part, Message)]
-    for message in [*messages, compose_growing(text)]:
+    for message in [*messages, compose_growing(text, Language.ENGLISH)]:
         assert find_problems(message) == []
         assert find_elements([message], "link") == []
     assert len(messages) <= 4

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from contract.language import Language
 from testing.worst_replies import generate_worst_replies
 from worker import render
 from worker.answering import stop_conditions
@@ -78,7 +79,7 @@ def test_work_for_the_longest_reply_is_bounded(name: str) -> None:
     text = generate_worst_replies(MAX_REPLY_CHARACTERS)[name]
 
     assert count_final(text) <= MAX_CALLS
-    assert count_calls(lambda: compose_growing(text)) <= MAX_EDIT_CALLS
+    assert count_calls(lambda: compose_growing(text, Language.ENGLISH)) <= MAX_EDIT_CALLS
 
 
 def count_checks(text: str) -> int:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.language import Language
 from contract.reply_controls import ReplyAddress, build_controls
 from contract.reply_details import ReplyDetails
 from testing.reply_harness import ReplyHarness, build_message
@@ -11,7 +12,7 @@ from testing.worker_harness import reply_text
 async def publish_reply(reply: ReplyHarness, *faults: dict[str, object]) -> list[str]:
     """Publish a reply with controls beside faults of Slack; return the kinds of its blocks."""
     address = ReplyAddress.from_job(reply.job)
-    controls = build_controls(address, ReplyDetails(), is_direct=False)
+    controls = build_controls(address, ReplyDetails(), is_direct=False, language=Language.ENGLISH)
     message = await reply.open_reply()
     reply.harness.workspace.set_faults(*faults)
     await message.publish_final(

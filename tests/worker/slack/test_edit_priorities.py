@@ -6,7 +6,6 @@ from contract import keys
 from contract.slack_budget import RATE_LIMITS, Priority
 from testing.reply_harness import ReplyHarness, compose_growing
 from testing.worker_harness import context_text
-from worker import render
 from worker.render.texts import RETRYING
 from worker.slack.client import RetryLaterError
 
@@ -26,6 +25,6 @@ async def test_restart_is_explained_before_other_replies_grow(reply: ReplyHarnes
     with pytest.raises(RetryLaterError):
         await first.update_text(await compose_growing("so far"))
     restarted = await reply.take_job()
-    await restarted.ensure_placeholder(await reply.state.load_progress(), render.compose_retrying())
+    await restarted.ensure_placeholder(await reply.state.load_progress(), RETRYING)
 
-    assert RETRYING in context_text(reply.visible_messages)
+    assert str(RETRYING) in context_text(reply.visible_messages)

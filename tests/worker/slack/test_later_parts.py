@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from contract.language import Language
 from testing.http_proxy import HttpProxy
 from testing.reply_harness import FACTS, ReplyHarness, build_message, message_content
 from testing.worker_harness import context_text, reply_metadata, reply_text
@@ -134,7 +135,7 @@ async def test_missing_part_is_admitted(
             [build_message("one"), build_message("two")], state="final", may_exist=False
         )
     [shown] = reply.visible_messages
-    assert REPLY_INCOMPLETE in context_text([shown])
+    assert str(REPLY_INCOMPLETE) in context_text([shown])
     assert shown_states(reply) == ["error"]
 
 
@@ -154,7 +155,9 @@ async def test_state_of_parts_follows_in_a_workspace_without_edits(reply: ReplyH
 )
 def test_file_messages_hold_every_visible_line(content: str) -> None:
     """Each message is one that Slack takes; white space alone is left out."""
-    messages = compose_file_messages(Snippet("reply.md", "markdown", content, "reply"))
+    messages = compose_file_messages(
+        Snippet("reply.md", "markdown", content, "reply"), Language.ENGLISH
+    )
     codes = [message.blocks[0]["elements"][0]["elements"][0]["text"] for message in messages]
     assert all(code.strip() and len(code) <= 9_500 for code in codes)
     assert "".join("".join(codes).split()) == "".join(content.split())

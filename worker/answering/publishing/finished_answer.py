@@ -17,7 +17,6 @@ from worker.render import ReplyFacts
 
 log = structlog.get_logger()
 
-UNKNOWN_MODEL: Final = "an unknown model"
 REPLY_ID_BYTES: Final = 6
 """Bytes of a reply's id."""
 
@@ -78,7 +77,8 @@ class FinishedAnswer:
 
     def _dump_facts(self) -> str:
         facts = asdict(self.facts)
-        del facts["conversation_texts"]
+        for name in ("conversation_texts", "language"):
+            del facts[name]
         return json.dumps(facts)
 
 
@@ -86,10 +86,11 @@ def _parse_facts(job: Job, text: str | None) -> ReplyFacts:
     """Parse what `FinishedAnswer` wrote; unknown facts for anything else."""
     texts = collect_trusted_texts(job)
     try:
-        return ReplyFacts(**json.loads(text or "{}"), conversation_texts=texts)
+        facts = json.loads(text or "{}")
+        return ReplyFacts(**facts, conversation_texts=texts, language=job.language)
     except (ValueError, TypeError):
         log.warning("facts not readable")
-        return ReplyFacts(UNKNOWN_MODEL, "stop", 0, conversation_texts=texts)
+        return ReplyFacts("", "stop", 0, conversation_texts=texts, language=job.language)
 
 
 def present_facts(job: Job, present: Answer | None) -> ReplyFacts:

@@ -6,7 +6,8 @@ Repeating a step changes nothing: each one edits known messages, or looks for wh
 
 from dataclasses import dataclass
 
-from contract.texts import describe_stop
+from contract.language import Translatable
+from contract.texts import describe_stop, join_sentences
 from worker import render
 from worker.answering.answer_cache import AnswerCache, StoreMode
 from worker.answering.pipeline_run import PipelineRun
@@ -61,11 +62,13 @@ class ReplyPublisher:
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
         shown = await run.message.read_first() if run.progress.has_run else {}
-        notice = [render.compose_stopped(stopped_by, shown)]
+        notice = [render.compose_stopped(stopped_by, run.context.job.language, shown)]
         await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
         return Outcome.STOPPED
 
-    async def restore_reply(self, run: PipelineRun, why: str, outcome: Outcome) -> Outcome | None:
+    async def restore_reply(
+        self, run: PipelineRun, why: Translatable, outcome: Outcome
+    ) -> Outcome | None:
         """
         Bring the finished reply back that the job was to change, and say why; return `outcome`.
 
@@ -78,7 +81,8 @@ class ReplyPublisher:
         composed, _ = await self._layout.compose_final(
             answer.text, answer.facts, LayoutKind.MARKDOWN
         )
-        parts = add_note(composed.parts, f"{why} {render.texts.REPLY_RESTORED}")
+        note = join_sentences(why, render.texts.REPLY_RESTORED)
+        parts = add_note(composed.parts, note.translate(job.language))
         if await run.message.surplus.is_left():
             # The later parts of the reply are still there.
             parts = parts[:1]
@@ -98,6 +102,6 @@ class ReplyPublisher:
         restored = await self.restore_reply(run, error.user_message, Outcome.RESTORED)
         if restored is not None:
             return restored
-        parts = [render.compose_error(error.user_message)]
+        parts = [render.compose_status(error.user_message, run.context.job.language)]
         await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
         return Outcome.ERROR_POSTED

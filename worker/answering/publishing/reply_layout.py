@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from contract.language import Language
 from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
@@ -53,13 +54,13 @@ class ReplyLayout:
         self._timeout_seconds = timeout_seconds
         self._threads = eager_thread_pool(LAYOUT_THREADS, "layout")
 
-    async def compose_growing(self, text: str) -> Message:
+    async def compose_growing(self, text: str, language: Language) -> Message:
         """Return a reply in progress; without its text if that cannot be rendered in time."""
         try:
-            return await self.run_in_thread(render.compose_growing, text)
+            return await self.run_in_thread(render.compose_growing, text, language)
         except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
             log.warning("edit without text", error=type(error).__name__)
-            return render.compose_growing("")
+            return render.compose_growing("", language)
 
     async def compose_final(
         self, text: str, facts: ReplyFacts, kind: LayoutKind

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from contract.answers import Answer
+from contract.code_verdicts import MAX_VERDICTS
 from contract.job import Job
 from contract.reply_controls import Block, ReplyAddress, build_controls
 from contract.reply_controls import ReplyVersions as ShownVersions
-from contract.reply_details import shorten_line
 from contract.rework import ReworkKind
 from worker.answering.answer_cache import ReplyVersions, StoreMode
 from worker.answering.publishing.finished_answer import FinishedAnswer
@@ -38,7 +38,7 @@ def note_replay(
         return answer
     is_same_text = present.text == answer.text
     note = texts.REPLAYED_SAME if is_same_text else texts.REPLAYED_DIFFERENT
-    return replace(answer, note=note)
+    return replace(answer, note=note.translate(answer.facts.language))
 
 
 def add_note(parts: Sequence[Part], note: str) -> tuple[Part, ...]:
@@ -57,18 +57,24 @@ def collect_controls(
     versions: ReplyVersions,
 ) -> tuple[Block, ...]:
     """Return the controls of a reply that is about to be stored in this mode."""
-    details = answer.details.model_copy(update={"checks": shorten_line(composed.checks)})
+    verdicts = composed.verdicts
+    shown = {
+        "verdicts": verdicts[:MAX_VERDICTS],
+        "verdicts_left_out": max(0, len(verdicts) - MAX_VERDICTS),
+    }
+    details = answer.details.model_copy(update=shown)
     present, previous = versions
     is_stored = present is not None and present.reply_id == details.reply_id
     before = present if mode is StoreMode.SHIFT and not is_stored else previous
-    shown = ShownVersions(
+    is_direct = job.thread.channel.startswith("D")
+    buttons = ShownVersions(
         is_cut=answer.is_cut, has_previous=mode is not StoreMode.REPLACE and before is not None
     )
-    is_direct = job.thread.channel.startswith("D")
     return build_controls(
         ReplyAddress.from_job(job),
         details,
-        shown,
+        buttons,
+        language=job.language,
         is_direct=is_direct,
         has_code=composed.has_code,
     )

@@ -1,0 +1,63 @@
+"""Verdicts of code checks: what a parser says about the code of a reply, and how people read it."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.language import JoinedPhrases, Phrase, Translatable
+
+MAX_VERDICTS: Final = 8
+"""Verdicts shown in one line."""
+MAX_NUMBER: Final = 10**6
+CODE_NAME_PATTERN: Final = r"^[a-zA-Z0-9.+# -]{0,20}$"
+"""Name of a programming language, in the length that a button's value has room for."""
+
+
+class VerdictKind(StrEnum):
+    """What a parser says about a code block."""
+
+    PARSES = "parses"
+    BROKEN = "broken"
+    UNFINISHED = "unfinished"
+    """The block has no end, so it was not checked."""
+    UNCHECKED = "unchecked"
+
+
+class CodeVerdict(BaseModel):
+    """
+    Verdict on `blocks` code blocks in one programming language; `code` is its name, if known.
+
+    `line` is the line that does not parse, 0 if there is none or it is unknown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    kind: VerdictKind
+    code: str = Field(default="", pattern=CODE_NAME_PATTERN)
+    line: int = Field(default=0, ge=0, le=MAX_NUMBER)
+    blocks: int = Field(default=1, ge=1, le=MAX_NUMBER)
+
+    def describe(self) -> Translatable:
+        """Return the verdict as words."""
+        name = self.code or Phrase("code")
+        match self.kind:
+            case VerdictKind.PARSES:
+                words = Phrase("{code}: parses", code=name)
+            case VerdictKind.BROKEN if self.line:
+                words = Phrase("{code}: does not parse (line {line})", code=name, line=self.line)
+            case VerdictKind.BROKEN:
+                words = Phrase("{code}: does not parse", code=name)
+            case VerdictKind.UNFINISHED:
+                words = Phrase("{code}: unfinished, not checked", code=name)
+            case _:
+                words = Phrase("{code}: not checked", code=name)
+        return JoinedPhrases([words, f" ×{self.blocks}" if self.blocks > 1 else ""], "")
+
+
+def describe_verdicts(verdicts: Sequence[CodeVerdict], num_more: int = 0) -> Translatable:
+    """Return verdicts as one line, empty if there are none; `num_more` are not among them."""
+    num_more += max(0, len(verdicts) - MAX_VERDICTS)
+    more = Phrase("{count} more", count=num_more) if num_more else ""
+    return JoinedPhrases([*(one.describe() for one in verdicts[:MAX_VERDICTS]), more], " · ")
