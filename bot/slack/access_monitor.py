@@ -44,7 +44,8 @@ class AccessMonitor:
     def check_access(self) -> None:
         """Probe Slack if that is due, and resume what was refused once Slack may accept it."""
         access = self._client.access
-        if access.start_probe():
+        # A trial that has passed ends when it is looked at.
+        if access.refusal is not None and access.start_probe():
             self._client.token = self._read_token()
             # The client records the result.
             with contextlib.suppress(*CALL_ERRORS):
