@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from bot.concurrency import AlarmClock, BackgroundTasks, Sweeper
+from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
@@ -28,6 +28,9 @@ from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.outage_monitor import OutageMonitor
 from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.presence.extra_calls import ExtraCalls
+from bot.handlers.presence.prompts import SuggestedPrompts
+from bot.handlers.presence.waiting_line import WaitingLine
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.reconcile import Reconciler
@@ -44,6 +47,7 @@ from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.handlers.votes.parts import VoteParts
+from bot.handlers.votes.vote_keeper import VoteKeeper
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
@@ -88,7 +92,9 @@ class Handlers:
     """The listeners, and the threads beside them."""
 
     router: Router
-    sweepers: tuple[Sweeper, ...]
+    notices: NoticeOutbox
+    stops: StopFollowUp
+    votes: VoteKeeper
     inbox: InboxDispatcher
     monitor: OutageMonitor
     home: HomeHandler
@@ -96,8 +102,9 @@ class Handlers:
     def start_threads(self) -> None:
         """Start the threads beside the listeners."""
         self.monitor.start_thread()
-        for sweeper in self.sweepers:
-            sweeper.start_thread()
+        self.notices.start_sweeper()
+        self.stops.start_thread()
+        self.votes.start_thread()
         self.inbox.start_thread()
 
 
@@ -139,7 +146,9 @@ class Composition:
             describe_rules=rules.describe_channel,
         )
         commands = CommandHandler(thread_modes, purge, queue, notices, self.metrics, quota)
-        placeholders = PlaceholderPoster(redis, queue, poster, background, languages)
+        placeholders = PlaceholderPoster(
+            redis, queue, poster, background, languages, line=self._build_line()
+        )
         reanswers = ReanswerHandler(
             job_builder, rules, queue, inbox, commands, placeholders, poster, background, alarm
         )
@@ -240,9 +249,9 @@ class Composition:
         )
         return Handlers(
             router,
-            tuple(
-                part.build_sweeper() for part in (notices, stops.follow_up, controls.votes.keeper)
-            ),
+            notices,
+            stops.follow_up,
+            controls.votes.keeper,
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
             home,
@@ -276,6 +285,10 @@ class Composition:
         rules = RuleReader(self.identity, self.channels_file, groups, cache, store)
         return users, rules, ReaderLanguages(users, rules)
 
+    def _build_line(self) -> WaitingLine:
+        calls = ExtraCalls(self.redis, self.identity.team)
+        return WaitingLine(self.redis, calls, self.shared.poster, self.shared.background)
+
     def _build_asks(
         self,
         policy: Policy,
@@ -299,7 +312,12 @@ class Composition:
             self.shared.background,
             self.web_client.clock.now,
         )
-        return AskHandlers(ShortcutHandler(check, outbox, poster, self.shared.background), private)
+        background, calls = self.shared.background, ExtraCalls(self.redis, self.identity.team)
+        return AskHandlers(
+            ShortcutHandler(check, outbox, poster, background),
+            private,
+            SuggestedPrompts(check, calls, poster, background),
+        )
 
     def _build_settings(self, languages: ReaderLanguages) -> SettingsHandler:
         web_client, shared = self.web_client, self.shared

@@ -20,6 +20,8 @@ HELP_TEXT: Final = Phrase(
     "Mention me with a question about code, and I'll answer in the thread.\n"
     "• While only you and I write in a thread, you don't need to mention me again.\n"
     "• Paste code, or attach text files: I read up to 8 files of a thread.\n"
+    "• *Ask StarChat about this* in a message's menu: I answer in its thread.\n"
+    "• `/starchat ask`: I answer in our direct message, which only you see.\n"
     "• `follow`: I answer every message in this thread.\n"
     "• `mute`: I answer only messages that mention me.\n"
     "• `forget`: I delete my copy of this thread.\n"

@@ -21,6 +21,8 @@ NOTICE_QUIET_SECONDS: Final = 60
 """Seconds after a word to one person in a channel, in which further ones are joined."""
 QUEUE_TTL_SECONDS: Final = 7 * 24 * SECONDS_PER_HOUR
 """How long an unfinished job stays in the queue: longer than a weekend without workers."""
+EXTRA_LATCH_TTL_SECONDS: Final = SECONDS_PER_HOUR
+"""How long calls that no reply needs are left out after a refusal."""
 THREAD_MODE_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
 """How long the bot follows a thread after its last turn. The mode holds no text."""
 
@@ -194,6 +196,21 @@ def pending_ask(team: str, request: str) -> str:
 def direct_message(team: str, user: str) -> str:
     """Return the channel of the direct message with a user."""
     return f"starchat:{team}:direct_message:{user}"
+
+
+def extra_latch(team: str, kind: str) -> str:
+    """Return the marker of a workspace that refused calls of a kind which no reply needs."""
+    return f"starchat:{team}:extra_latch:{kind}"
+
+
+def session_title(team: str, channel: str, thread_ts: str) -> str:
+    """Return the marker of a thread whose session got its title."""
+    return f"starchat:{team}:session_title:{channel}:{thread_ts}"
+
+
+def prompts_shown(team: str, user: str) -> str:
+    """Return the language in which a user was shown suggested prompts today."""
+    return f"starchat:{team}:prompts_shown:{user}"
 
 
 def ask_schedule(team: str) -> str:

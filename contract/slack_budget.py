@@ -48,8 +48,10 @@ POSTS_IN_CHANNEL: Final = RateLimit(3, 54)
 """Slack allows one post a second in each channel, with short bursts."""
 
 RATE_LIMITS: Final = {
+    "agents.sessions.rename": TIER_3,
     "agents.sessions.setStatus": TIER_3,
     "assistant.threads.setStatus": TIER_3,
+    "assistant.threads.setSuggestedPrompts": TIER_4,
     "chat.delete": TIER_3,
     "chat.postEphemeral": TIER_4,
     "chat.postMessage": POSTS_IN_WORKSPACE,

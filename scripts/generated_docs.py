@@ -19,7 +19,8 @@ REPOSITORY: Final = Path(__file__).parents[1]
 
 SCOPE_REASONS: Final = {
     "app_mentions:read": "receive mentions in channels",
-    "assistant:write": "required by Slack for `agent_view`, which gives the app its own place",
+    "assistant:write": "suggest prompts in its direct messages; required by Slack for "
+    "`agent_view`, which gives the app its own place",
     "channels:history": "read and follow threads in public channels where it is mentioned",
     "channels:read": "list the public channels it is in, for backfill after an outage",
     "chat:write": "post and update replies",

@@ -18,12 +18,14 @@ from rq.job import Job as RqJob
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.handlers.presence.waiting_line import WaitingLine
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.budget import NoBudgetError
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, retry_redis
 from bot.store.job_queue import JobQueue
+from bot.store.scripts import load_script
 from contract import keys, queue_eta
 from contract.job import Thread, job_id
 from contract.language import Language, Translatable
@@ -58,12 +60,17 @@ class PlaceholderPoster:
         poster: Poster,
         background: BackgroundTasks,
         languages: ReaderLanguages,
+        *,
+        line: WaitingLine | None = None,
     ) -> None:
+        """`line` shows the changes of a place after its placeholder."""
+        self._line = line
         self._redis = redis
         self._queue = queue
         self._poster = poster
         self._background = background
         self._languages = languages
+        self._set_once_script = redis.register_script(load_script("set_field_once"))
 
     def schedule_placeholder(self, thread: Thread, ts: str, user: str) -> None:
         """Post a placeholder if no worker takes the question at `ts`, which `user` asked."""
@@ -107,13 +114,14 @@ class PlaceholderPoster:
     def _announce_and_post(self, question: _Question, text: Translatable) -> None:
         thread = question.thread
         job = job_id(thread.team, thread.channel, question.ts)
+        key = RqJob.key_for(job)
         try:
             # Before the intent is recorded: a worker looks for a post that is announced.
             self._poster.reserve_post(thread.channel, MAX_WAIT_SECONDS)
         except NoBudgetError:
             log.info("placeholder skipped", job=job)
             return
-        if self._set_field_once(job, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
+        if self._set_field_once(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
             self._post_placeholder(question, text)
 
     def _is_next_in_thread(self, thread: Thread, job: str) -> bool:
@@ -136,6 +144,7 @@ class PlaceholderPoster:
         thread, ts, language = question.thread, question.ts, self._find_language(question)
         job = job_id(thread.team, thread.channel, ts)
         key = RqJob.key_for(job)
+        place = retry_redis(partial(self._queue.count_jobs_ahead, job))
         payload = {"job": job, "part": 1, "question": ts, "state": "placeholder"}
         try:
             placeholder = self._poster.post_in_thread(
@@ -155,11 +164,13 @@ class PlaceholderPoster:
                 # Postponed: by then, a worker may have posted one.
                 raise
             return
-        if self._set_field_once(job, keys.PLACEHOLDER, placeholder):
+        if self._set_field_once(key, keys.PLACEHOLDER, placeholder):
             log.info("placeholder posted", job=job)
+            if self._line is not None:
+                self._line.watch_question(thread, job, place, language)
         else:
             # The question was deleted in between, or a worker gave up waiting and posted its own.
             self._poster.delete_message(thread.channel, placeholder)
 
-    def _set_field_once(self, job: str, field: str, value: str) -> bool:
-        return retry_redis(partial(self._queue.set_field_once, job, field, value))
+    def _set_field_once(self, key: str, field: str, value: str) -> bool:
+        return bool(retry_redis(partial(self._set_once_script, keys=[key], args=[field, value])))

@@ -52,6 +52,7 @@ from bot.messages.events import (
     MessageChanged,
     MessageDeleted,
     MessagePosted,
+    MessagesTabOpened,
     SessionStopped,
     StopReaction,
     VoteReaction,
@@ -162,10 +163,12 @@ class Router:
         ack()
 
     def on_app_home_opened(self, body: Body) -> None:
-        """Publish the Home tab."""
-        event = self._parse_event(body)
-        if isinstance(event, AppHomeOpened):
-            self.home.publish_home(event.user)
+        """Publish the Home tab, or suggest prompts in the direct message."""
+        match self._parse_event(body):
+            case AppHomeOpened() as event:
+                self.home.publish_home(event.user)
+            case MessagesTabOpened() as event:
+                self.asks.prompts.suggest_prompts(event)
 
     def on_home_press(self, body: Body, ack: Ack) -> None:
         """Follow a control of the Home tab."""

@@ -25,6 +25,7 @@ from bot.messages.events import (
     MessageChanged,
     MessageDeleted,
     MessagePosted,
+    MessagesTabOpened,
     SessionStopped,
 )
 from bot.messages.message import BotIdentity, Message, read_slack_id, read_subtype, read_user
@@ -81,9 +82,13 @@ def _parse_app_event(event: Json, team: str, identity: BotIdentity) -> Event:
 
 
 def _parse_home_opened(event: Json, team: str) -> Event:
-    if event.get("tab") != "home":
-        return Ignored()
-    return AppHomeOpened(team=team, user=event["user"])
+    match event.get("tab"):
+        case "home":
+            return AppHomeOpened(team=team, user=event["user"])
+        case "messages":
+            return MessagesTabOpened(team=team, user=event["user"], channel=event["channel"])
+        case _:
+            return Ignored()
 
 
 def _parse_tokens_revoked(event: Json, team: str) -> Event:

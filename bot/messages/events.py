@@ -138,6 +138,16 @@ class AppHomeOpened(BaseModel):
     user: SlackId
 
 
+class MessagesTabOpened(BaseModel):
+    """User who opened the direct message with the bot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team: SlackId
+    user: SlackId
+    channel: str = Field(pattern=r"^D[A-Za-z0-9]{1,63}$")
+
+
 class AppUninstalled(BaseModel):
     """Workspace that has uninstalled the bot or revoked its token."""
 
@@ -182,6 +192,7 @@ Event = (
     | VoteReaction
     | SessionStopped
     | AppHomeOpened
+    | MessagesTabOpened
     | AppUninstalled
     | BotInvited
     | Ignored

@@ -226,11 +226,21 @@ class Poster:
         """
         try:
             with pace_calls(Priority.BACKGROUND, SHORT_WAIT_SECONDS):
-                self._client.assistant_threads_setStatus(
-                    channel_id=thread.channel, thread_ts=thread.ts, status=status
-                )
+                self.try_to_set_status(thread, status)
         except CALL_ERRORS as error:
             log.warning("status not set", channel=thread.channel, why=error_name(error))
+
+    def try_to_set_status(self, thread: Thread, status: str) -> None:
+        """Show `status` as `set_status` does, or raise; an empty one removes it."""
+        self._client.assistant_threads_setStatus(
+            channel_id=thread.channel, thread_ts=thread.ts, status=status
+        )
+
+    def suggest_prompts(self, channel: str, title: str, prompts: list[dict[str, str]]) -> None:
+        """Pin prompts above a direct message, each with `title` and `message`."""
+        self._client.assistant_threads_setSuggestedPrompts(
+            channel_id=channel, title=title, prompts=prompts
+        )
 
     def end_session(self, thread: Thread) -> None:
         """End the session of a thread: Slack's own Stop disappears."""

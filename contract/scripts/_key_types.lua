@@ -34,7 +34,7 @@ do
     reanswer_offer = 'string', notice_quiet = 'string', offer_count = 'string',
     command_quota = 'string', thread_mode = 'string', thread_joined = 'string', user_profile = 'string', lease = 'string',
     pending_notice = 'hash', personal_notice = 'hash', notice_schedule = 'zset',
-    ask_marker = 'string', pending_ask = 'hash', direct_message = 'string', ask_schedule = 'zset',
+    ask_marker = 'string', pending_ask = 'hash', direct_message = 'string', extra_latch = 'string', session_title = 'string', prompts_shown = 'string', ask_schedule = 'zset',
     stop_schedule = 'zset', deletion_schedule = 'zset', session_schedule = 'zset', vote_outbox = 'list', ran_line_schedule = 'zset', ran_line_lease = 'string', session_latch = 'string',
     usage = 'hash', channel_jobs = 'set', user_questions = 'zset', channel_questions = 'zset',
     language_choices = 'hash', home_latch = 'string',

@@ -43,9 +43,15 @@ class AgentSessions:
         self._status_lines: dict[tuple[str, str], tuple[str, float]] = {}
 
     def set_session_status(self, channel: str, thread_ts: str, status: SessionStatus) -> None:
-        """Set the status of a session; create the session if it is new."""
+        """
+        Set the status of a session; create the session if it is new.
+
+        The status takes the place of the thread's status line: they share one slot on the screen.
+        """
         self._statuses[channel, thread_ts] = (status, self._elapsed_seconds())
         self._listener(channel, thread_ts, {"session": status.value})
+        if self.get_status_line(channel, thread_ts):
+            self.set_status_line(channel, thread_ts, "")
 
     def session_status(self, channel: str, thread_ts: str) -> SessionStatus | None:
         """Return the status of a session, or None if there is no session."""
@@ -68,6 +74,11 @@ class AgentSessions:
         """Set the title of a session."""
         self.titles[channel, thread_ts] = title
         self._listener(channel, thread_ts, {"title": title})
+
+    def list_titles(self, channel: str) -> dict[str, str]:
+        """Return the titles of a channel's sessions by thread."""
+        found = self.titles.items()
+        return {thread: title for (where, thread), title in found if where == channel}
 
     def set_suggested_prompts(
         self, channel: str, thread_ts: str | None, prompts: list[Json]

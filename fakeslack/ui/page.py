@@ -108,6 +108,8 @@ class PageRoutes:
                 "ok": True,
                 "messages": messages,
                 "statuses": sessions.list_status_lines(channel.id),
+                "titles": sessions.list_titles(channel.id),
+                "prompts": sessions.prompts.get((channel.id, None), []),
                 "stoppable": sessions.list_processing(channel.id) if can_stop else [],
             }
         )

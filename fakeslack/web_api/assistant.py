@@ -74,8 +74,9 @@ def _agents_sessions_set_status(workspace: Workspace, args: Arguments) -> Json:
         and args.get_text("initiator_user_id") not in workspace.people
     ):
         raise SlackError("user_not_found")
+    is_new = workspace.agent_sessions.session_status(channel.id, thread_ts) is None
     workspace.agent_sessions.set_session_status(channel.id, thread_ts, status)
-    if title:
+    if title and is_new:
         workspace.agent_sessions.set_title(channel.id, thread_ts, title)
     if status is SessionStatus.PROCESSING and "agent_session_stopped" not in workspace.app.events:
         return {
@@ -95,6 +96,8 @@ def _agents_sessions_rename(workspace: Workspace, args: Arguments) -> Json:
         raise SlackError(
             "thread_ts_required" if channel.channel_type is ChannelType.IM else "session_not_found"
         )
+    if workspace.agent_sessions.session_status(channel.id, thread_ts) is None:
+        raise SlackError("session_not_found")
     workspace.agent_sessions.set_title(channel.id, thread_ts, title)
     return {}
 

@@ -1,10 +1,10 @@
-"""Message shortcut on fakeslack's page: a person asks about a colleague's message."""
+"""Ways in on fakeslack's page: the shortcut of a message, and suggested prompts."""
 
 import pytest
 from playwright.sync_api import expect
 
 from testing.browser import BrowserPage, open_chromium
-from testing.workspace import ADA, GENERAL, LIN, Workspace
+from testing.workspace import ADA, GENERAL, LIN, SAM, Workspace
 
 pytestmark = pytest.mark.usefixtures("bot", "redis")
 
@@ -30,3 +30,17 @@ def test_person_asks_about_a_message(workspace: Workspace) -> None:
         asked = lin.find_message("Ada asks about this message:", lin.thread_column)
         expect(asked).to_contain_text("Why can't I loop over <b>5</b>?")
         assert not lin.console_errors
+
+
+def test_person_chooses_a_suggested_prompt(workspace: Workspace) -> None:
+    """The direct message offers them when it is opened, and sends the one that is chosen."""
+    with open_chromium() as browser:
+        sam = BrowserPage(browser, workspace, SAM).open_channel()
+        sam.find_sidebar_entry("StarChat").click()
+        prompts = sam.channel_column.get_by_role("group", name="Suggested prompts")
+        expect(prompts.get_by_role("button")).to_have_count(4)
+        prompts.get_by_role("button", name="Explain an idea").click()
+        expect(sam.find_message("What is a mutex")).to_be_visible()
+        # They stay: Slack pins them above the conversation.
+        prompts.get_by_role("button", name="See what I can do").click()
+        expect(sam.find_message("help", sam.channel_column)).to_be_visible()

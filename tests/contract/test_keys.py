@@ -54,6 +54,9 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.pending_ask: (IDS, IDS),
     keys.ask_schedule: (IDS,),
     keys.direct_message: (IDS, IDS),
+    keys.extra_latch: (IDS, METHODS),
+    keys.session_title: (IDS, IDS, TIMESTAMPS),
+    keys.prompts_shown: (IDS, IDS),
     keys.stop_schedule: (IDS,),
     keys.deletion_schedule: (IDS,),
     keys.session_schedule: (IDS,),
@@ -125,7 +128,7 @@ def test_every_lifetime_is_at_most_a_month() -> None:
         if name.endswith(("TTL_SECONDS", "STALE_SECONDS"))
     ]
 
-    assert len(lives) == 6
+    assert len(lives) == 7
     assert all(0 < seconds <= 30 * 24 * keys.SECONDS_PER_HOUR for seconds in lives)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.handlers.asks.form import ASK_CALLBACK_ID
+from bot.handlers.presence.prompts import build_prompts
+from contract.language import Language
 from fakeslack.state.people import AppInstallation
 from scripts import generated_docs
 
@@ -86,6 +88,13 @@ def test_manifest_needs_no_public_url() -> None:
     assert "request_url" not in str(MANIFEST)
     assert settings["interactivity"] == {"is_enabled": True}
     assert settings["token_rotation_enabled"] is False
+
+
+def test_prompts_are_those_that_the_bot_suggests() -> None:
+    """A person reads the same ones in English before and after the first visit."""
+    shown = MANIFEST["features"]["agent_view"]["suggested_prompts"]
+
+    assert shown == build_prompts(Language.ENGLISH)
 
 
 def test_shortcut_is_the_one_that_the_bot_knows() -> None:

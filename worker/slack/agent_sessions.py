@@ -28,6 +28,7 @@ from worker.errors import (
 )
 from worker.slack.client import RejectedError, RetryLaterError, SlackClient
 from worker.slack.methods import SET_SESSION_STATUS
+from worker.slack.session_titles import SessionTitles
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class AgentSessions:
         """`connection` must decode responses."""
         self._slack = slack
         self._redis = connection
+        self._titles = SessionTitles(slack, connection)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -97,6 +99,8 @@ class AgentSessions:
                 )
             elif answer is not None and answer.get("warning") == MISSING_SUBSCRIPTION:
                 await self._latch(thread.team, MISSING_SUBSCRIPTION)
+            if answer not in (REFUSED, None):
+                await self._titles.name_session(job)
 
     async def _end(self, thread: Thread, begun: "asyncio.Task[None]") -> None:
         await asyncio.wait({begun})

@@ -1,14 +1,16 @@
-"""Handlers of questions for which the bot posts the message."""
+"""Ways in besides messages: the shortcut, private questions, and suggested prompts."""
 
 from dataclasses import dataclass
 
 from bot.handlers.asks.private_asks import PrivateAsks
 from bot.handlers.asks.shortcut import ShortcutHandler
+from bot.handlers.presence.prompts import SuggestedPrompts
 
 
 @dataclass(frozen=True, slots=True)
 class AskHandlers:
-    """The message shortcut, and private questions."""
+    """One handler for each way."""
 
     shortcut: ShortcutHandler
     private: PrivateAsks
+    prompts: SuggestedPrompts

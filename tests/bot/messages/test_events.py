@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from bot.messages.event_parser import parse_event
 from bot.messages.events import (
-    AppHomeOpened,
     AppUninstalled,
     BotInvited,
     ChannelType,
@@ -222,16 +221,6 @@ def test_deletion_has_message_and_thread(previous: Json, root: str) -> None:
 
     assert isinstance(found, MessageDeleted)
     assert (found.ts, found.thread.ts, found.version) == (message_ts(2), root, message_ts(9))
-
-
-def test_home_opened_has_user() -> None:
-    """Opening the Home tab is parsed; opening the messages tab is ignored."""
-    home = {"type": "app_home_opened", "user": ADA, "tab": "home"}
-
-    assert parse_event(make_body(home), BOT_IDENTITY) == AppHomeOpened(
-        team=BOT_IDENTITY.team, user=ADA
-    )
-    assert parse_event(make_body({**home, "tab": "messages"}), BOT_IDENTITY) == Ignored()
 
 
 @pytest.mark.parametrize(

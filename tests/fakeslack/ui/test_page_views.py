@@ -177,3 +177,19 @@ def test_the_stop_button_is_shown_while_processing(
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "active"})
 
     expect(ada.thread_column.get_by_role("button", name="Stop")).to_have_count(0)
+
+
+def test_the_title_of_a_session_is_shown(slack: Workspace, open_reader: OpenReader) -> None:
+    """The app names the session of a direct message; the thread has this title."""
+    bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
+    channel = slack.open_dm(ADA, STARCHAT)
+    root = slack.post_message(ADA, channel, "what is a mutex?")
+    session = {"channel_id": channel, "thread_ts": root}
+    bot.api_call("agents.sessions.setStatus", params={**session, "status": "processing"})
+    ada = open_reader(slack).open_channel(channel, root)
+    expect(ada.thread_column.get_by_role("heading", name="Thread")).to_be_visible()
+    bot.api_call("agents.sessions.rename", params={**session, "title": "About locks"})
+    expect(ada.thread_column.get_by_role("heading", name="About locks")).to_be_visible()
+    ada.page.reload()
+
+    expect(ada.thread_column.get_by_role("heading", name="About locks")).to_be_visible()

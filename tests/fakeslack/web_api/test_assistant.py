@@ -30,6 +30,9 @@ def test_a_session_has_a_status_and_a_title(slack: InMemoryWorkspace, thread_ts:
             slack.call_method("agents.sessions.setStatus", **where, status=status, title="Locks")
             == {}
         )
+    # A title belongs to the creation of a session; later ones are renamed.
+    slack.call_method("agents.sessions.setStatus", **where, status="suspended", title="Other")
+    assert slack.workspace.agent_sessions.list_titles(GENERAL) == {thread_ts: "Locks"}
     slack.call_method("agents.sessions.rename", **where, title="Mutex")
     assert (
         slack.workspace.agent_sessions.session_status(GENERAL, thread_ts) is SessionStatus.SUSPENDED
@@ -68,6 +71,7 @@ def test_forgotten_session_ends_after_an_hour() -> None:
             "invalid_thread_ts",
         ),
         ("agents.sessions.rename", {"title": "a"}, "session_not_found"),
+        ("agents.sessions.rename", {"title": "a", "thread_ts": "1.000000"}, "session_not_found"),
         ("agents.sessions.rename", {"title": "a" * 201}, "invalid_arguments"),
         ("assistant.threads.setStatus", {"thread_ts": "1.000000"}, "invalid_thread_ts"),
         ("assistant.threads.setTitle", {"title": "a"}, "invalid_arguments"),
@@ -110,3 +114,14 @@ def test_status_title_and_prompts_are_published(slack: InMemoryWorkspace, thread
     status = {**where, "status": "", "loading_messages": ["a"] * 11}
     assert slack.expect_error("assistant.threads.setStatus", **status) == "invalid_arguments"
     assert slack.expect_error("assistant.threads.setStatus", **where) == "invalid_arguments"
+
+
+def test_a_session_takes_the_place_of_a_status_line(
+    slack: InMemoryWorkspace, thread_ts: str
+) -> None:
+    """Slack shows one of them: the last one."""
+    where = {"channel_id": GENERAL, "thread_ts": thread_ts}
+    slack.call_method("assistant.threads.setStatus", **where, status="waits…")
+    slack.call_method("agents.sessions.setStatus", **where, status="processing")
+
+    assert slack.workspace.agent_sessions.get_status_line(GENERAL, thread_ts) == ""

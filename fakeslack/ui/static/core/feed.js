@@ -53,6 +53,8 @@ export class Feed {
       const { messages } = found;
       this.statuses = found.statuses ?? {};
       this.stoppable = found.stoppable ?? [];
+      this.titles = found.titles ?? {};
+      this.prompts = found.prompts ?? [];
       const ephemerals = [...this.messages.values()].filter((message) => message.is_ephemeral);
       const all = [...messages, ...ephemerals];
       this.messages = new Map(all.map((message) => [message.ts, message]));

@@ -20,6 +20,8 @@ export class Store {
     this.thread = null;
     this.statuses = new Map();
     this.sessions = new Map();
+    this.titles = new Map();
+    this.prompts = new Map();
     this.pressed = new Map();
     this.tab = "messages";
     this.home = null;
@@ -134,6 +136,7 @@ export class Store {
     this.tab = "messages";
     this.#read(channel);
     this.changed();
+    if (this.isAppsOwn(this.here)) api.home({ user: this.me, tab: "messages" }).catch(() => {});
     await this.#fetch(feed);
   }
 
@@ -167,6 +170,9 @@ export class Store {
     for (const [thread_ts, status] of Object.entries(feed.statuses ?? {})) {
       this.#status({ channel: feed.channel, thread_ts, status });
     }
+    for (const [thread_ts, title] of Object.entries(feed.titles ?? {}))
+      this.titles.set(threadKey(feed.channel, thread_ts), title);
+    if (feed.prompts?.length) this.prompts.set(feed.channel, feed.prompts);
     for (const thread_ts of feed.stoppable ?? [])
       this.sessions.set(threadKey(feed.channel, thread_ts), "processing");
     this.changed();
@@ -180,6 +186,9 @@ export class Store {
         threadKey(event.channel, event.thread_ts),
         event.stoppable ? event.session : "without Stop",
       );
+    if (event.type === "session" && event.title)
+      this.titles.set(threadKey(event.channel, event.thread_ts), event.title);
+    if (event.type === "session" && event.prompts) this.prompts.set(event.channel, event.prompts);
     if (event.type === "view") this.#view(event.view);
     if (event.type === "message") this.#arrived(event.message, event.channel);
     this.feed?.applyEvent(event);
@@ -190,6 +199,11 @@ export class Store {
   /** The app's status line in a thread, or an empty string. */
   status(channel, ts) {
     return this.statuses.get(threadKey(channel, ts)) ?? "";
+  }
+
+  /** The title of a thread's session, or undefined. */
+  sessionTitle(channel, ts) {
+    return this.titles.get(threadKey(channel, ts));
   }
 
   /** Whether the app's session in a thread is processing, so that it can be stopped. */

@@ -1,7 +1,7 @@
 /** Button handlers by the value of `data-action`. */
 
 import { say } from "./announce.js";
-import { api } from "../core/api.js";
+import { api, messageId } from "../core/api.js";
 import { copyFrom } from "../blocks/code.js";
 import { el } from "../core/dom.js";
 import { ask } from "./dialog.js";
@@ -110,6 +110,13 @@ export const ACTIONS = {
   "to-composer": (page) =>
     (page.threadPane && page.store.thread ? page.threadPane : page.channelPane).composer.focus(),
   prompt: (page, node) => page.channelPane.composer.fill(node.dataset.prompt),
+  "send-prompt": (page, node) =>
+    api.post({
+      user: page.store.me,
+      channel: page.store.feed.channel,
+      text: node.dataset.prompt,
+      client_msg_id: messageId(),
+    }),
   react: (page, node, message) =>
     pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
   shortcuts: (page, node, message) =>

@@ -129,6 +129,21 @@ function suggestions(store) {
   return el("div", { class: "prompts", role: "group", "aria-label": "Suggested prompts" }, cards);
 }
 
+/** Prompts that the app has pinned above its direct message; one that is chosen is sent. */
+function pinned(store) {
+  const prompts = store.isAppsOwn(store.here) ? (store.prompts.get(store.here.id) ?? []) : [];
+  if (!prompts.length) return null;
+  const cards = prompts.map(({ title, message }) =>
+    el(
+      "button",
+      { type: "button", class: "prompt", "data-action": "send-prompt", "data-prompt": message },
+      el("b", {}, title),
+      el("span", {}, message),
+    ),
+  );
+  return el("div", { class: "prompts", role: "group", "aria-label": "Suggested prompts" }, cards);
+}
+
 function firstWords(store) {
   const channel = store.here;
   const partner = store.partner(channel);
@@ -176,7 +191,10 @@ export function channelView(store) {
       channel.kind === "im" ? null : faces(channel, store),
       theme(),
     ],
-    intro: [firstWords(store), store.feed.messages.size === 0 && suggestions(store)],
+    intro: [
+      firstWords(store),
+      pinned(store) ?? (store.feed.messages.size === 0 && suggestions(store)),
+    ],
     home: home(store),
     placeholder: channel.archived ? `${room} is archived` : `Message ${room}`,
     blocked: blocked(store),
@@ -198,7 +216,12 @@ export function threadView(store) {
     editing: editing(store, true),
     pressed: store.pressed,
     header: [
-      el("div", { class: "title" }, el("h2", {}, "Thread"), el("span", { class: "sub" }, room)),
+      el(
+        "div",
+        { class: "title" },
+        el("h2", {}, store.sessionTitle(channel.id, store.thread.threadTs) ?? "Thread"),
+        el("span", { class: "sub" }, room),
+      ),
       tool("close-thread", "close", "Close the thread"),
     ],
     intro: store.thread.messages.size ? [] : [el("p", {}, "This thread no longer exists.")],

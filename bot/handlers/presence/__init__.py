@@ -1,0 +1,1 @@
+"""Presence beside replies: the place in line, and suggested prompts."""
