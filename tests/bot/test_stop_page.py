@@ -28,7 +28,7 @@ def test_person_stops_a_waiting_question(
         ada.page.reload()
         expect(thread.get_by_role("button", name="Stop", exact=True)).to_have_count(1)
         button.click()
-        expect(thread.get_by_text("Stopped by the person who asked.")).to_be_visible()
+        expect(thread.get_by_text("Stopped by Ada.")).to_be_visible()
         expect(button).to_have_count(0)
 
     assert pending_job_ids(redis) == []
