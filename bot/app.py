@@ -102,9 +102,8 @@ class Bot:
             shared.stopped.set()
             budget.stop_waiting()
             handlers.monitor.stop_thread()
-            handlers.notices.stop_sweeper()
-            handlers.stops.stop_thread()
-            handlers.votes.stop_thread()
+            for sweeper in handlers.sweepers:
+                sweeper.stop_thread()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
             access_monitor.stop_thread()
             handlers.inbox.stop_thread(DRAIN_TIMEOUT_SECONDS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from bot.concurrency import AlarmClock, BackgroundTasks
+from bot.concurrency import AlarmClock, BackgroundTasks, Sweeper
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
@@ -47,7 +47,6 @@ from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.handlers.votes.parts import VoteParts
-from bot.handlers.votes.vote_keeper import VoteKeeper
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
@@ -92,9 +91,7 @@ class Handlers:
     """The listeners, and the threads beside them."""
 
     router: Router
-    notices: NoticeOutbox
-    stops: StopFollowUp
-    votes: VoteKeeper
+    sweepers: tuple[Sweeper, ...]
     inbox: InboxDispatcher
     monitor: OutageMonitor
     home: HomeHandler
@@ -102,9 +99,8 @@ class Handlers:
     def start_threads(self) -> None:
         """Start the threads beside the listeners."""
         self.monitor.start_thread()
-        self.notices.start_sweeper()
-        self.stops.start_thread()
-        self.votes.start_thread()
+        for sweeper in self.sweepers:
+            sweeper.start_thread()
         self.inbox.start_thread()
 
 
@@ -249,9 +245,9 @@ class Composition:
         )
         return Handlers(
             router,
-            notices,
-            stops.follow_up,
-            controls.votes.keeper,
+            tuple(
+                part.build_sweeper() for part in (notices, stops.follow_up, controls.votes.keeper)
+            ),
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
             home,

@@ -9,7 +9,6 @@ ambiguous, any bot takes the notice over. It searches the thread for the notice 
 """
 
 import re
-import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -19,7 +18,7 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError, ResponseError
 
-from bot.concurrency import BackgroundTasks
+from bot.concurrency import BackgroundTasks, Sweeper
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import (
     DescribeRules,
@@ -45,8 +44,6 @@ NOTICE_LEASE_SECONDS: Final = 20.0
 """Lease after which any bot may take over a notice."""
 NOTICE_REPEATED: Final = 2
 """Result of `record_notice.lua` for a notice that was posted a moment ago."""
-SWEEP_INTERVAL_SECONDS: Final = 5.0
-"""Seconds between two searches for abandoned notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,6 @@ class NoticeOutbox:
     _due_key: str = field(init=False)
     _record_script: Script = field(init=False)
     _lease_script: Script = field(init=False)
-    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
-    _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
         self.personal = PersonalNotices(
@@ -88,17 +83,10 @@ class NoticeOutbox:
         self._due_key = keys.notice_schedule(self.team)
         self._record_script = self.redis.register_script(load_script("record_notice"))
         self._lease_script = self.redis.register_script(load_script("lease_notice"))
-        self._sweeper = threading.Thread(target=self._run_sweeper, name="notices", daemon=True)
 
-    def start_sweeper(self) -> None:
-        """Start the thread that posts abandoned notices."""
-        self._sweeper.start()
-
-    def stop_sweeper(self) -> None:
-        """Stop the thread; another bot posts what is left."""
-        self._stopped.set()
-        if self._sweeper.is_alive():
-            self._sweeper.join(SWEEP_INTERVAL_SECONDS)
+    def build_sweeper(self) -> Sweeper:
+        """Build the thread that posts abandoned notices."""
+        return Sweeper("notices", (self.post_due_notices,), (RedisError, *CALL_ERRORS))
 
     def post_notice(self, post: MessagePosted, notice: Notice) -> None:
         """
@@ -185,16 +173,6 @@ class NoticeOutbox:
             self._deliver_notice(name, first=False)
         else:
             raise ValueError("neither a user nor a message")
-
-    def _run_sweeper(self) -> None:
-        while not self._stopped.wait(SWEEP_INTERVAL_SECONDS):
-            try:
-                self.post_due_notices()
-            except (RedisError, *CALL_ERRORS) as error:
-                log.warning("notices postponed", why=type(error).__name__)
-            except Exception:
-                # Safety net of the sweeper thread: it must still find later notices.
-                log.exception("notices failed")
 
     def _deliver_notice(self, name: str, *, first: bool) -> None:
         notice = self._lease_notice(name, first=first)

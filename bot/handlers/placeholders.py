@@ -25,7 +25,6 @@ from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusa
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, retry_redis
 from bot.store.job_queue import JobQueue
-from bot.store.scripts import load_script
 from contract import keys, queue_eta
 from contract.job import Thread, job_id
 from contract.language import Language, Translatable
@@ -70,7 +69,6 @@ class PlaceholderPoster:
         self._poster = poster
         self._background = background
         self._languages = languages
-        self._set_once_script = redis.register_script(load_script("set_field_once"))
 
     def schedule_placeholder(self, thread: Thread, ts: str, user: str) -> None:
         """Post a placeholder if no worker takes the question at `ts`, which `user` asked."""
@@ -114,14 +112,13 @@ class PlaceholderPoster:
     def _announce_and_post(self, question: _Question, text: Translatable) -> None:
         thread = question.thread
         job = job_id(thread.team, thread.channel, question.ts)
-        key = RqJob.key_for(job)
         try:
             # Before the intent is recorded: a worker looks for a post that is announced.
             self._poster.reserve_post(thread.channel, MAX_WAIT_SECONDS)
         except NoBudgetError:
             log.info("placeholder skipped", job=job)
             return
-        if self._set_field_once(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
+        if self._set_field_once(job, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
             self._post_placeholder(question, text)
 
     def _is_next_in_thread(self, thread: Thread, job: str) -> bool:
@@ -164,7 +161,7 @@ class PlaceholderPoster:
                 # Postponed: by then, a worker may have posted one.
                 raise
             return
-        if self._set_field_once(key, keys.PLACEHOLDER, placeholder):
+        if self._set_field_once(job, keys.PLACEHOLDER, placeholder):
             log.info("placeholder posted", job=job)
             if self._line is not None:
                 self._line.watch_question(thread, job, place, language)
@@ -172,5 +169,5 @@ class PlaceholderPoster:
             # The question was deleted in between, or a worker gave up waiting and posted its own.
             self._poster.delete_message(thread.channel, placeholder)
 
-    def _set_field_once(self, key: str, field: str, value: str) -> bool:
-        return bool(retry_redis(partial(self._set_once_script, keys=[key], args=[field, value])))
+    def _set_field_once(self, job: str, field: str, value: str) -> bool:
+        return retry_redis(partial(self._queue.set_field_once, job, field, value))

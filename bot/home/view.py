@@ -63,7 +63,7 @@ class AdminFacts:
 class MemberFacts:
     """What a person sees who may ask. `choice` is the language that the person has chosen."""
 
-    status: str | Translatable
+    status: Translatable
     use: PersonalUse
     team_week: Usage
     questions: Sequence[AskedQuestion]
@@ -71,7 +71,7 @@ class MemberFacts:
     admin: AdminFacts | None = None
 
 
-def build_view(facts: MemberFacts | str | Translatable, language: Language) -> View:
+def build_view(facts: MemberFacts | Translatable, language: Language) -> View:
     """Return the Home tab of a person; without facts, a sentence says why there are none."""
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
@@ -98,7 +98,7 @@ def build_link(workspace_url: str, thread: Thread, ts: str) -> str:
 
 def _build_member_blocks(facts: MemberFacts, language: Language) -> list[Block]:
     use, team = facts.use, facts.team_week
-    now: list[str | Translatable] = [home_texts.NOW_TITLE, facts.status]
+    now: list[Translatable] = [home_texts.NOW_TITLE, facts.status]
     if use.open_questions:
         now.append(home_texts.describe_open_questions(use.open_questions))
     own = [home_texts.describe_own_use(use.week.replies, use.week.gpu_ms)]

@@ -117,6 +117,7 @@ class JobQueue:
         self._accept_script = redis.register_script(ACCEPT)
         self._finish_script = redis.register_script(FINISH)
         self._withdraw_script = redis.register_script(load_script("withdraw"))
+        self._set_once_script = redis.register_script(load_script("set_field_once"))
         rq_queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
         self.rq_queue_key = rq_queue.key
         self.deferred_key = DeferredJobRegistry(queue=rq_queue).key
@@ -218,6 +219,10 @@ class JobQueue:
         """Return the `ts` of a job's reply message; `None` if there is none or the job expired."""
         found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)
         return decode_reply(found) if found else None
+
+    def set_field_once(self, job: str, field: str, value: str) -> bool:
+        """Set a field of a job that has none; return whether it has this value now."""
+        return bool(self._set_once_script(keys=[RqJob.key_for(job)], args=[field, value]))
 
     def find_reply_files(self, job: str) -> frozenset[str]:
         """Return Slack's ids of the files in a job's reply; empty if the job expired."""

@@ -76,11 +76,10 @@ class Stops:
     def __init__(self, redis: Redis, team: str, queue: JobQueue) -> None:
         self._redis = redis
         self._team = team
-        self._queue = queue
+        self.queue = queue
         self._schedule = keys.stop_schedule(team)
         self._stop_script = redis.register_script(STOP)
         self._mark_script = redis.register_script(load_script("mark_stops"))
-        self._set_once_script = redis.register_script(load_script("set_field_once"))
 
     def find_job(self, job: str) -> StoppableJob | None:
         """Return the job of a question; `None` if Redis has none, or it may be no question."""
@@ -171,10 +170,6 @@ class Stops:
         """Count that the end of a stopped job could not be shown."""
         self._redis.hincrby(RqJob.key_for(job), keys.STOP_TRIES, 1)
 
-    def set_field_once(self, job: str, field: str, value: str) -> bool:
-        """Set a field of a job that has none; return whether it has this value now."""
-        return bool(self._set_once_script(keys=[RqJob.key_for(job)], args=[field, value]))
-
     def release_owner(self, job: str) -> None:
         """Forget which process posts the message of a job: nothing was posted."""
         self._redis.hdel(RqJob.key_for(job), keys.PLACEHOLDER_OWNER)
@@ -184,8 +179,8 @@ class Stops:
             keys=[
                 keys.PENDING_JOBS,
                 RqJob.key_for(job),
-                self._queue.rq_queue_key,
-                self._queue.deferred_key,
+                self.queue.rq_queue_key,
+                self.queue.deferred_key,
                 keys.inbox(self._team),
                 self._schedule,
             ],
@@ -201,7 +196,7 @@ class Stops:
 
     def _list_channel(self, channel: str) -> list[str]:
         prefix = f"{self._team}-{channel}-"
-        return [job for job in self._queue.list_open_jobs(self._team) if job.startswith(prefix)]
+        return [job for job in self.queue.list_open_jobs(self._team) if job.startswith(prefix)]
 
     def _read_jobs(self, jobs: list[str]) -> list[StoppableJob | None]:
         names = ["status", "starchat_thread_queue", "starchat_user_quota", "starchat_asked_at"]

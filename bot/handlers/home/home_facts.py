@@ -51,7 +51,7 @@ class HomeFacts:
     policy: Policy
     queue: JobQueue
 
-    def gather_facts(self, user: str, profile: User) -> MemberFacts | str | Translatable:
+    def gather_facts(self, user: str, profile: User) -> MemberFacts | Translatable:
         """Return what a user sees, or why that is nothing: a guest who may not ask."""
         refusal = self._refuse_user(profile)
         if refusal is not None:
@@ -81,7 +81,7 @@ class HomeFacts:
             admin=admin if is_admin else None,
         )
 
-    def _refuse_user(self, profile: User) -> str | Translatable | None:
+    def _refuse_user(self, profile: User) -> Translatable | None:
         # Slack does not show the bot a person of another workspace.
         is_outsider = profile.is_guest and not profile.is_resolved
         if is_outsider and not self.policy.allow_external:

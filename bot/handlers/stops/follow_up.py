@@ -5,7 +5,6 @@ A worker that misses the command hears it again. A job whose worker died leaves 
 waits again. Any bot continues where another one died: the schedule is in Redis.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from bot.concurrency import BackgroundTasks
+from bot.concurrency import BackgroundTasks, Sweeper
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.rules.reader_languages import ReaderLanguages
@@ -31,8 +30,6 @@ from contract.texts import describe_stop
 
 log = structlog.get_logger()
 
-SWEEP_INTERVAL_SECONDS: Final = 5.0
-"""Seconds between two looks for the stops that other bots have left."""
 MAX_LOOKS: Final = 5
 """Looks for a message that another process has announced; they outlast its call to Slack."""
 MAX_TRIES: Final = 30
@@ -44,31 +41,16 @@ MAX_WAIT_SECONDS: Final = 5.0
 
 @dataclass(slots=True)
 class StopFollowUp:
-    """Follows stops up, in background tasks and by a sweeper thread."""
+    """Follows stops up, in background tasks and by a sweeper."""
 
     stops: Stops
     poster: Poster
     thread_cache: ThreadCache
     background: BackgroundTasks
     sweeps: list[Callable[[], None]]
-    """Further work of the sweeper thread, which Redis keeps for any bot."""
+    """Further work of the sweeper, which Redis keeps for any bot."""
     languages: ReaderLanguages
     failpoints: Failpoints = field(default_factory=Failpoints)
-    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
-    _sweeper: threading.Thread = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._sweeper = threading.Thread(target=self._run_sweeper, name="stops", daemon=True)
-
-    def start_thread(self) -> None:
-        """Start the thread that follows up what other bots have left."""
-        self._sweeper.start()
-
-    def stop_thread(self) -> None:
-        """Stop the thread; another bot follows up the rest."""
-        self._stopping.set()
-        if self._sweeper.is_alive():
-            self._sweeper.join(SWEEP_INTERVAL_SECONDS)
 
     def schedule(self, job: str, outcome: StopOutcome) -> None:
         """Follow up a stop that had this outcome a moment ago."""
@@ -76,6 +58,10 @@ class StopFollowUp:
             self.background.submit("stop", self.follow_up_job, job)
         elif outcome is StopOutcome.RUNNING:
             self.background.submit_after(FOLLOW_UP_SECONDS, "stop", self.follow_up_job, job)
+
+    def build_sweeper(self) -> Sweeper:
+        """Build the thread that follows up what dead bots have left."""
+        return Sweeper("stops", (self.follow_up_due, *self.sweeps), (RedisError, *CALL_ERRORS))
 
     def follow_up_due(self) -> None:
         """Follow up the stops that are due. Raises `RedisError`."""
@@ -130,7 +116,7 @@ class StopFollowUp:
             self.poster.reserve_post(stopped.job.thread.channel, MAX_WAIT_SECONDS)
             owner = f"bot:{uuid4().hex}"
             claim = partial(
-                self.stops.set_field_once, stopped.job.id, keys.PLACEHOLDER_OWNER, owner
+                self.stops.queue.set_field_once, stopped.job.id, keys.PLACEHOLDER_OWNER, owner
             )
             if retry_redis(claim):
                 self._post_end(stopped)
@@ -165,7 +151,7 @@ class StopFollowUp:
                 retry_redis(partial(self.stops.release_owner, job))
             raise
         self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
-        retry_redis(partial(self.stops.set_field_once, job, keys.PLACEHOLDER, ts))
+        retry_redis(partial(self.stops.queue.set_field_once, job, keys.PLACEHOLDER, ts))
 
     def _update_end(self, stopped: StoppedJob, ts: str) -> None:
         job, shown = stopped.job, dict[str, Any]()
@@ -185,18 +171,6 @@ class StopFollowUp:
         channel, asker = stopped.job.thread.channel, stopped.job.user
         language = retry_redis(partial(self.languages.find_for_thread, channel, asker))
         return describe_stop(stopped.record.label_for(asker)).translate(language)
-
-    def _run_sweeper(self) -> None:
-        while not self._stopping.wait(SWEEP_INTERVAL_SECONDS):
-            try:
-                self.follow_up_due()
-                for sweep in self.sweeps:
-                    sweep()
-            except (RedisError, *CALL_ERRORS) as error:
-                log.warning("stops postponed", why=type(error).__name__)
-            except Exception:
-                # Safety net of the sweeper thread: it must still find later stops.
-                log.exception("stops failed")
 
 
 def _build_metadata(stopped: StoppedJob) -> dict[str, object]:

@@ -5,7 +5,6 @@ Any bot moves any entry, also of a bot that died. An entry leaves the outbox onc
 it, or refuses it. Applying it twice changes nothing.
 """
 
-import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
+from bot.concurrency import Sweeper
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
@@ -46,7 +46,7 @@ SECONDS_PER_DAY: Final = 86_400
 
 @dataclass(slots=True)
 class VoteKeeper:
-    """Keeper of one team's votes, with a sweeper thread for those of dead bots."""
+    """Keeper of one team's votes, with a sweeper for those of dead bots."""
 
     outbox: VoteOutbox
     records: Records
@@ -56,22 +56,16 @@ class VoteKeeper:
     metrics: Metrics
     retention_days: int
     failpoints: Failpoints = field(default_factory=Failpoints)
-    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
-    _sweeper: threading.Thread = field(init=False)
     _cleaned_at: float = field(init=False, default=-RETENTION_INTERVAL_SECONDS)
 
-    def __post_init__(self) -> None:
-        self._sweeper = threading.Thread(target=self._run_sweeper, name="votes", daemon=True)
-
-    def start_thread(self) -> None:
-        """Start the sweeper."""
-        self._sweeper.start()
-
-    def stop_thread(self) -> None:
-        """Stop the sweeper; another bot moves the rest."""
-        self._stopping.set()
-        if self._sweeper.is_alive():
-            self._sweeper.join(SWEEP_INTERVAL_SECONDS)
+    def build_sweeper(self) -> Sweeper:
+        """Build the thread that stores the votes of dead bots, and drops old ones."""
+        return Sweeper(
+            "votes",
+            (self.drain_outbox, self.ran_line.edit_due, self._drop_old_votes),
+            (RedisError, RecordsUnavailableError),
+            SWEEP_INTERVAL_SECONDS,
+        )
 
     def store_vote(self, stored: str, vote: CastVote) -> bool:
         """
@@ -208,18 +202,6 @@ class VoteKeeper:
         dropped = self.records.write(use, LONG_USE_SECONDS)
         self._cleaned_at = time.monotonic()
         log.info("old votes dropped", votes=dropped)
-
-    def _run_sweeper(self) -> None:
-        while not self._stopping.wait(SWEEP_INTERVAL_SECONDS):
-            try:
-                self.drain_outbox()
-                self.ran_line.edit_due()
-                self._drop_old_votes()
-            except (RedisError, RecordsUnavailableError) as error:
-                log.debug("votes postponed", why=type(error).__name__)
-            except Exception:
-                # Safety net of the sweeper thread: it must still find later votes.
-                log.exception("votes failed")
 
 
 def _name_change(change: VoteChange) -> str | None:

@@ -125,6 +125,8 @@ def test_used_up_budget_is_refused_to_its_user_alone(workspace: Workspace, redis
 
     [call] = workspace.api_calls(since, "chat.postEphemeral")
     assert call["args"]["user"] == LIN
-    assert call["args"]["text"] in {texts.user_budget_exceeded(day) for day in (today, today + 1)}
+    assert call["args"]["text"] in {
+        str(texts.user_budget_exceeded(day)) for day in (today, today + 1)
+    }
     assert find_job(redis, GENERAL, refused) is None
     assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi")) is not None

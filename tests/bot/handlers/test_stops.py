@@ -19,7 +19,7 @@ from testing.workspace import ADA, GENERAL, LIN, SAM, Json, Workspace, message_t
 from tests.bot.handlers.edit_steps import ask_as_ada, set_job_fields
 
 pytestmark = pytest.mark.usefixtures("bot")
-STOPPED = "Stopped by the person who asked."
+STOPPED = "Stopped by Ada."
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from bot.home.view import (
     build_view,
 )
 from contract.job import Thread
-from contract.language import Language
+from contract.language import Language, Translatable
 from contract.usage import sum_days
 from contract.worker_status import WorkerStatus
 from fakeslack.state.views import validate_view
@@ -51,7 +51,7 @@ ADMIN = AdminFacts(
 )
 
 
-def show_view(facts: MemberFacts | str, language: Language = Language.ENGLISH) -> str:
+def show_view(facts: MemberFacts | Translatable, language: Language = Language.ENGLISH) -> str:
     """Return all texts of a valid view."""
     view = validate_view(build_view(facts, language), "home")
     assert len(json.dumps(view)) < 20_000
@@ -166,8 +166,8 @@ def test_administrator_sees_sums_workers_and_settings() -> None:
 
 def test_refused_person_sees_the_limits_alone() -> None:
     """A guest learns what this is, and why there is no more."""
-    shown = show_view("Only members can ask me.")
-    assert "Only members can ask me." in shown
+    shown = show_view(texts.MEMBERS_ONLY)
+    assert str(texts.MEMBERS_ONLY) in shown
     assert str(home_texts.LIMITS) in shown
     assert "GPU time" not in shown
 
