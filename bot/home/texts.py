@@ -32,8 +32,8 @@ LANGUAGE_TITLE: Final = Phrase(
 LANGUAGE_LABEL: Final = Phrase("Language")
 LANGUAGE_OF_SLACK: Final = Phrase("As in Slack")
 COMMANDS_OFFERED: Final = Phrase(
-    "`/starchat help`, `/starchat status`, `/starchat rules`, `/starchat settings` and "
-    "`/starchat forget` work in any channel."
+    "`/starchat ask`, `/starchat help`, `/starchat status`, `/starchat rules`, "
+    "`/starchat settings` and `/starchat forget` work in any channel."
 )
 ADMIN_TITLE: Final = Phrase("*For administrators*")
 NO_WORKERS: Final = Phrase("No worker is running.")

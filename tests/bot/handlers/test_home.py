@@ -204,6 +204,21 @@ def test_refusing_workspace_is_left_alone_for_an_hour(home: HomeSteps, redis: Re
     assert home.list_published(ADA, since) == []
 
 
+def test_refused_call_is_left_out(home: HomeSteps, redis: Redis) -> None:
+    """A conflict or a rate limit concerns this opening alone: the next one publishes."""
+    home.workspace.set_faults(
+        {"method": "views.publish", "fault": "error", "error": "hash_conflict", "count": 1}
+    )
+    home.handler.publish_home(ADA)
+    poll_until(
+        lambda: [c for c in home.workspace.api_calls(method="views.publish") if not c["ok"]],
+        description="the refusal",
+    )
+
+    assert "GPU time" in home.open_home()
+    assert not redis.exists(keys.home_latch(TEAM))
+
+
 def test_many_openings_lead_to_one_call(home: HomeSteps) -> None:
     """While a tab waits for a thread, another event of its person adds nothing."""
     release = threading.Event()
