@@ -49,7 +49,7 @@ class Sentence(StrEnum):
     STILL_ANSWERING = "still_answering"
     QUESTION_NOT_FOUND = "question_not_found"
     QUESTION_NOT_READ = "question_not_read"
-    ASK_NOT_POSTED = "ask_not_posted"
+    FORM_EXPIRED = "form_expired"
     ANSWER_NOT_KEPT = "answer_not_kept"
     TOO_MANY_COMMANDS = "too_many_commands"
     STOP_REFUSED = "stop_refused"
@@ -77,7 +77,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
     Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
     Sentence.ANSWER_NOT_KEPT: ask_texts.ANSWER_NOT_KEPT,
-    Sentence.ASK_NOT_POSTED: ask_texts.ASK_NOT_POSTED,
+    Sentence.FORM_EXPIRED: ask_texts.FORM_EXPIRED,
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
     Sentence.STOP_REFUSED: texts.STOP_REFUSED,
     Sentence.STOP_ENDED: texts.STOP_ENDED,

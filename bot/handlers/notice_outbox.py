@@ -111,11 +111,6 @@ class NoticeOutbox:
         if self.personal.record_for_user(thread, user, notice):
             self._submit_personal(thread.channel, user)
 
-    def tell_in_channel(self, channel: str, user: str, notice: Notice) -> None:
-        """Tell a user something in a channel, at most once a minute. Raises `RedisError`."""
-        if self.personal.record_for_channel(channel, user, notice):
-            self._submit_personal(channel, user)
-
     def _submit_personal(self, channel: str, user: str) -> None:
         self.background.submit("personal notice", self._deliver_personal, channel, user)
 

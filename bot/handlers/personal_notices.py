@@ -84,10 +84,6 @@ class PersonalNotices:
         """Record a notice to a user about a thread; return whether it is due now."""
         return self._record(thread.channel, user, thread.ts, notice, marker=None)
 
-    def record_for_channel(self, channel: str, user: str, notice: Notice) -> bool:
-        """Record a notice to a user about no thread; return whether it is due now."""
-        return self._record(channel, user, "", notice, marker=None)
-
     def deliver(self, channel: str, user: str) -> None:
         """Send what was recorded for a user in a channel, if it is due."""
         name = f"{channel}:{user}"

@@ -6,6 +6,7 @@ request is removed from Redis after that. If a bot dies before, any bot continue
 thread or channel for the message before it posts.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +28,6 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 from bot.messages.mrkdwn import escape_text
-from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.users import UserDirectory
 from bot.store.client import decode_reply, read_clock, retry_redis
@@ -208,19 +208,25 @@ class AskOutbox:
         elif is_refusal(error) or error_name(error) in UNREADABLE_ERRORS:
             self._tell(request)
             self._remove(request.id)
-            # The person may try again: nothing was posted.
-            self.redis.delete(keys.ask_marker(request.team, request.id))
+            # The person may try again: nothing was posted. The direct message may be another now.
+            self.redis.delete(
+                keys.ask_marker(request.team, request.id),
+                keys.direct_message(request.team, request.user),
+            )
 
     def _tell(self, request: AskRequest) -> None:
-        """Tell a person that a question was not posted, where the person can read it."""
-        notice = Notice(Sentence.ASK_NOT_POSTED)
+        """Tell a person that a question was not posted: where it was asked, or directly."""
+        poster = self.notices.poster
+        text = texts.ASK_NOT_POSTED.translate(self.notices.languages.find_personal(request.user))
         source = request.asked_message.find_shared(request.team)
-        if source is not None or request.thread_ts:
-            thread = source or request.find_thread("")
-            self.notices.tell_user(thread, request.user, notice)
-        else:
-            self.notices.tell_in_channel(request.origin or request.channel, request.user, notice)
-            self.redis.delete(keys.direct_message(request.team, request.user))
+        channel = request.origin or request.channel if source is None else source.channel
+        thread_ts = request.thread_ts or None if source is None else source.ts
+        try:
+            poster.post_ephemeral(channel, request.user, text, thread_ts=thread_ts, retry=False)
+        except CALL_ERRORS as error:
+            log.warning("asker not told there", channel=channel, why=error_name(error))
+            with contextlib.suppress(*CALL_ERRORS):
+                poster.post_in_channel(poster.open_direct_message(request.user), text)
 
     def _remove(self, request_id: str) -> None:
         team = self.identity.team

@@ -25,6 +25,7 @@ from bot.handlers.asks.form import (
 )
 from bot.messages.asks import texts
 from bot.messages.asks.ask_request import AskRequest
+from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
 from contract.language import Language, Phrase, Translatable
@@ -89,8 +90,10 @@ class ShortcutHandler:
         try:
             view_id = self.poster.open_view(used.trigger_id, build_form(used, language))
         except CALL_ERRORS as error:
-            # Without a trigger, no view can say so; the person sees that none has opened.
             log.warning("form not opened", channel=used.thread.channel, why=error_name(error))
+            # Without a trigger, no view can say so.
+            notice = Notice(Sentence.FORM_EXPIRED)
+            self.outbox.notices.tell_user(used.thread, used.user, notice)
             return
         try:
             refusal = self.asker_check.refuse_question(

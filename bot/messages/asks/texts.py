@@ -34,6 +34,10 @@ CHECK_FAILED: Final = Phrase("Slack didn't answer me in time. Please press Ask a
 FORM_UNREADABLE: Final = Phrase(
     "I can't read this form, so I asked nothing. Please open the message's menu again."
 )
+FORM_EXPIRED: Final = Phrase(
+    "Slack closed the form before I could show it, so I asked nothing. Please choose it again in "
+    "the message's menu."
+)
 ASK_NOT_POSTED: Final = Phrase(
     "I couldn't post your question: Slack doesn't let me write there now. Please ask me in a "
     "direct message."

@@ -231,3 +231,58 @@ def test_delete_takes_the_question_with_the_reply(
     poll_until(lambda: not find_asked(workspace, GENERAL, root), description="the deletion")
     assert next(m["ts"] for m in workspace.read_messages(GENERAL, root)) == root
     assert reply["ts"] not in [m["ts"] for m in workspace.read_messages(GENERAL, root)]
+
+
+def test_question_for_an_archived_channel_is_told_directly(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Slack takes no ephemeral word there either."""
+    channel = workspace.send_control("create", name="old", members=[ADA, LIN, STARCHAT])["channel"]
+    root = workspace.post_message(LIN, channel, "a message")
+    form = open_form(workspace, root, channel)
+    workspace.send_control("archive", channel=channel)
+    assert submit_form(workspace, form, "Why?")["ok"]
+    wait_until_settled(redis)
+
+    direct = workspace.open_dm(ADA, STARCHAT)
+    poll_until(
+        lambda: str(texts.ASK_NOT_POSTED) in message_texts(workspace.read_messages(direct)),
+        description="the word",
+    )
+
+
+def test_question_refused_after_its_post_is_deleted(workspace: Workspace, redis: Redis) -> None:
+    """The rules changed before Slack took the message; the person reads why."""
+    root = workspace.post_message(LIN, GENERAL, "a message")
+    form = open_form(workspace, root)
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 1})
+    assert submit_form(workspace, form, "Why?")["ok"]
+    cache = RulesCache(redis, TEAM)
+    cache.replace_rules({}, cache.read_clock())
+    cache.put_rules(GENERAL, VersionedRules(ChannelRules(who=WhoMayAsk.NO_ONE), 1))
+    wait_until_settled(redis)
+    workspace.set_faults()
+
+    poll_until(lambda: not find_asked(workspace, GENERAL, root), description="the deletion")
+    word = str(rule_texts.CHANNEL_CLOSED)
+    poll_until(
+        lambda: any(word in t for t in message_texts(workspace.read_messages(GENERAL, root))),
+        description="the word",
+    )
+    redis.delete(keys.channel_rules(TEAM))
+    assert pending_job_ids(redis) == []
+
+
+def test_form_that_slack_no_longer_opens_is_told(workspace: Workspace) -> None:
+    """A trigger is valid for three seconds."""
+    root = workspace.post_message(LIN, GENERAL, "a message")
+    workspace.set_faults({"method": "views.open", "fault": "error", "error": "expired_trigger_id"})
+    chosen = {"user": LIN, "channel": GENERAL, "ts": root, "callback_id": "ask_about_message"}
+    workspace.post_json("_page/shortcut", chosen)
+
+    def has_word() -> bool:
+        shown = message_texts(workspace.read_messages(GENERAL, root, LIN))
+        return str(texts.FORM_EXPIRED) in shown
+
+    poll_until(has_word, description="the word")
+    workspace.set_faults()
