@@ -19,7 +19,8 @@ def make_state(**typed: Any) -> Json:
         "top_k": "",
         "top_p": "",
         "without_mention": False,
-        "streaming": "operator",
+        "streaming": "unset",
+        "language": "unset",
     } | typed
     return {key: {"value": _make_value(key, value)} for key, value in values.items()}
 
@@ -41,7 +42,7 @@ def make_body(
 
 def _make_value(key: str, value: Any) -> Json:
     match key:
-        case "who" | "streaming":
+        case "who" | "streaming" | "language":
             return {"selected_option": None if value is None else {"value": value}}
         case "users":
             return {"selected_users": value}

@@ -7,6 +7,7 @@ import pytest
 from bot.rules.channel_rules import ChannelRules, WhoMayAsk
 from bot.rules.channels_file import MAX_FILE_BYTES, load_channels_file, parse_channels
 from contract.job import Streaming
+from contract.language import Language
 from contract.settings import SettingsError
 
 WHO = "everyone, list (with users), group (with a group) or none"
@@ -23,6 +24,7 @@ top_k = 0
 top_p = 0.5
 without_mention = true
 streaming = "off"
+language = "zh_CN"
 
 [channels.C0RANDOM01]
 """
@@ -49,6 +51,7 @@ def test_file_sets_each_rule() -> None:
         top_p=0.5,
         without_mention=True,
         streaming=Streaming.OFF,
+        language=Language.CHINESE,
     )
     assert channels["C0RANDOM01"].set_keys == frozenset()
     assert parse_channels(b"", "channels.toml") == {}
@@ -68,6 +71,7 @@ def test_file_sets_each_rule() -> None:
         ("top_p = 2024-01-01", "top_p must be a number above 0 and at most 1, not '2024-01-01'"),
         ('without_mention = "yes"', "without_mention must be true or false, not 'yes'"),
         ('streaming = "on"', "streaming must be edits or off, not 'on'"),
+        ('language = "zh-CN"', "language must be en or zh_CN, not 'zh-CN'"),
         (
             'prompt = "a secret\\u0000"',
             ("prompt must be text of at most 2000 characters without control characters, "

@@ -1,5 +1,7 @@
 """Form of a channel's rules: valid for Slack, and without what the operator has locked."""
 
+import pytest
+
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
 from bot.rules.modal import build_message_modal, build_modal
 from bot.rules.submission import FormAddress
@@ -8,6 +10,7 @@ from contract.job import Streaming
 from contract.language import Language, Phrase
 from contract.reply_rules import MAX_PROMPT_CHARACTERS
 from fakeslack.state.views import validate_view
+from testing.language_checks import find_english
 
 ADDRESS = FormAddress("C0GENERAL1", 7)
 FULL = ChannelRules(
@@ -21,6 +24,7 @@ FULL = ChannelRules(
     top_p=1,
     without_mention=True,
     streaming=Streaming.OFF,
+    language=Language.CHINESE,
 )
 
 
@@ -52,6 +56,7 @@ def test_form_shows_the_present_rules() -> None:
     assert elements["top_k"]["initial_value"] == "0"
     assert "initial_options" in elements["without_mention"]
     assert elements["streaming"]["initial_option"]["value"] == "off"  # type: ignore[index]
+    assert elements["language"]["initial_option"]["value"] == "zh_CN"  # type: ignore[index]
 
 
 def test_locked_rules_are_named_and_not_asked() -> None:
@@ -88,3 +93,13 @@ def test_conflict_says_who_changed_what() -> None:
     )
     assert "• I answer no questions here." in str(note)
     assert len(str(long)) < 3_000
+
+
+@pytest.mark.parametrize("rules", [DEFAULT_RULES, FULL])
+def test_form_is_in_the_language_of_its_reader(rules: ChannelRules) -> None:
+    """Labels, hints and choices; a language has its own name in every form."""
+    view = build_modal(ADDRESS, rules, language=Language.CHINESE, locked=["who"])
+
+    assert find_english(view) == []
+    assert "English" in str(view)
+    assert validate_view(view, "modal")

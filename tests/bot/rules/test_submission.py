@@ -12,6 +12,7 @@ from bot.rules.submission import (
     parse_submission,
 )
 from contract.job import Streaming
+from contract.language import Language
 from tests.bot.rules.forms import make_body, make_state
 
 Json = dict[str, Any]
@@ -23,6 +24,7 @@ def test_form_is_read_whole() -> None:
         make_body(
             "C01", 3, who="list", users=["U1A"], prompt=" Use Go.", max_new_tokens="64",
             temperature="0.5", top_k="3", top_p="", without_mention=True, streaming="off",
+            language="zh_CN",
         )
     )  # fmt: skip
     rules, errors = apply_typed_values(DEFAULT_RULES, submission.typed)
@@ -39,20 +41,24 @@ def test_form_is_read_whole() -> None:
         top_k=3,
         without_mention=True,
         streaming=Streaming.OFF,
+        language=Language.CHINESE,
     )
 
 
 def test_untouched_form_changes_nothing() -> None:
     """The option of the operator is no rule."""
     typed = parse_submission(make_body("C01", 0)).typed
+    former = parse_submission(make_body("C01", 0, streaming="operator")).typed
 
     assert apply_typed_values(DEFAULT_RULES, typed) == (DEFAULT_RULES, {})
+    assert apply_typed_values(DEFAULT_RULES, former) == (DEFAULT_RULES, {})
 
 
 @pytest.mark.parametrize(
     ("typed", "wrong"),
     [
         ({"who": "list"}, "users"),
+        ({"language": "tlh"}, "language"),
         ({"who": "group"}, "group"),
         ({"group": "@team"}, "group"),
         ({"prompt": "x" * 2_001}, "prompt"),

@@ -1,9 +1,12 @@
 """Words about a channel's rules: each rule in plain words, the prompt literally."""
 
+import pytest
+
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
-from bot.rules.texts import LABELS, describe_rules
+from bot.rules.texts import LABELS, describe_rules, describe_saved, describe_undone
 from contract.job import Streaming
 from contract.language import Language
+from testing.language_checks import find_english
 
 
 def test_channel_without_rules() -> None:
@@ -67,3 +70,14 @@ def test_group_and_closed_channel_are_told() -> None:
     assert "• I answer no questions here." in str(closed.text)
     assert "• A reply appears while I write it." in str(closed.text)
     assert set(LABELS) == set(ChannelRules.model_fields)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_changes_are_told_in_each_language(language: Language) -> None:
+    """The names of the rules are translated too, in the order of the rules."""
+    saved, undone = describe_saved(("top_k", "who")), describe_undone(("language",))
+
+    assert str(saved).startswith("I changed this channel's rules: who may ask, top-k. ")
+    assert "language" in str(undone)
+    texts = [{"text": words.translate(language)} for words in (saved, undone)]
+    assert (find_english(texts) == []) == (language is Language.CHINESE)

@@ -97,7 +97,9 @@ def test_messages_without_a_reply_are_in_chinese() -> None:
     growing = compose_growing("word " * 5_000, language)
     stopped = [compose_stopped(name, language) for name in ("", "Ada")]
     files = compose_file_messages(Snippet("a.py", "python", "x\n" * 9_000, "a.py"), language)
-    shown = [growing, mark_incomplete(growing, language), *stopped, *files]
+    short = compose_file_messages(Snippet("b.py", "python", "x = 1\n", "b.py"), language)
+    assert len(short) == 1
+    shown = [*short, growing, mark_incomplete(growing, language), *stopped, *files]
 
     assert find_english([message.blocks for message in shown]) == []
     label = StopRecord(user="U1").label_for("U1")
