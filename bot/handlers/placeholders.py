@@ -96,8 +96,9 @@ class PlaceholderPoster:
             self._announce_and_post(question, text or texts.QUESTION_KEPT)
         else:
             # The reply before it has no message yet: a placeholder would come above that reply.
-            language = self._find_language(question)
-            self._poster.set_status(thread, texts.WAITS_IN_THREAD.translate(language))
+            status = texts.WAITS_IN_THREAD.translate(self._find_language(question))
+            show = self._poster.set_status if self._line is None else self._line.show_status
+            show(thread, status)
 
     def _is_waiting(self, job: str) -> bool:
         """Return whether no worker runs a job, and no process posts its placeholder."""

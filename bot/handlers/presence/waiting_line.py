@@ -84,6 +84,12 @@ class WaitingLine:
                 remaining -= 1
                 self._show_place(question, place)
 
+    def show_status(self, thread: Thread, status: str) -> bool:
+        """Show a status line below a thread if Slack takes it now; an empty one removes it."""
+        return self.calls.try_call(
+            ExtraKind.STATUS, lambda: self.poster.try_to_set_status(thread, status)
+        )
+
     def _is_due(self, question: WatchedQuestion, place: int) -> bool:
         if place != question.place:
             return True
@@ -92,7 +98,7 @@ class WaitingLine:
 
     def _show_place(self, question: WatchedQuestion, place: int) -> None:
         status = describe_place(place).translate(question.language)
-        if self._set_status(question.thread, status):
+        if self.show_status(question.thread, status):
             shown = replace(question, place=place, shown_at=self.read_clock())
             with self._lock:
                 self._watched[question.job] = shown
@@ -103,12 +109,7 @@ class WaitingLine:
         team = question.thread.team
         # With sessions, the line is the worker's by now.
         if question.shown_at and self.redis.exists(keys.session_latch(team)):
-            self._set_status(question.thread, "")
-
-    def _set_status(self, thread: Thread, status: str) -> bool:
-        return self.calls.try_call(
-            ExtraKind.STATUS, lambda: self.poster.try_to_set_status(thread, status)
-        )
+            self.show_status(question.thread, "")
 
     def _read_places(self, watched: list[WatchedQuestion]) -> dict[str, int | None]:
         """Return how many questions are ahead of each one; `None` for one that does not wait."""
