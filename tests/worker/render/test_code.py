@@ -55,9 +55,10 @@ def test_code_lines_are_unchanged(reply: tuple[str, list[str]]) -> None:
 
 
 @pytest.mark.repeats
-def test_200_long_replies_keep_every_code_line() -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_long_replies_keep_every_code_line(count: int) -> None:
     """Replies of 4,000 to 18,000 characters with code of the standard library are complete."""
-    for text, code in generate_replies(200):
+    for text, code in generate_replies(count):
         parts = compose_final(text, facts=FACTS)
 
         assert extract_code_lines(parts) == code
