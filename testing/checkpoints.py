@@ -80,6 +80,22 @@ def tiny_bigcode(*, multi_query: bool = True) -> Path:
     return _random_checkpoint("bigcode", config)
 
 
+def wide_bigcode() -> Path:
+    """Return a GPTBigCode with heads of 64, the smallest that vLLM's attention on a CPU takes."""
+    config = GPTBigCodeConfig(
+        vocab_size=SMALL_VOCABULARY,
+        n_positions=2 * TINY_POSITIONS,
+        n_embd=128,
+        n_layer=2,
+        n_head=2,
+        multi_query=True,
+        initializer_range=0.2,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _random_checkpoint("wide-bigcode", config)
+
+
 def tiny_llama() -> Path:
     """Return a Llama with random weights, four query heads and two key-value heads."""
     config = LlamaConfig(

@@ -23,7 +23,7 @@ RESOURCE_MODULES: Final = frozenset(
         "contract.connection_guard",
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
-        "testing.fork_server",
+        *("testing.fork_server", "testing.inference_server", "testing.vllm_server"),
         *(
             "testing.http_proxy",
             "testing.in_process_engine",

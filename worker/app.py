@@ -34,6 +34,7 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline, ThreadSources
+from worker.engine import Engine, EngineHealth
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.engine.sandbox import wants_sandbox
@@ -50,6 +51,8 @@ from worker.jobs.leases import LeaseManager
 from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
+from worker.remote_engine.client import RemoteEngine
+from worker.remote_engine.server_watch import RemoteConfig
 from worker.settings import Settings
 from worker.slack.access_probe import AccessProbe
 from worker.slack.agent_sessions import AgentSessions
@@ -84,7 +87,7 @@ class _Parts:
     client: AsyncWebClient
     access: AppAccess
     probe: AccessProbe
-    engine: EngineClient
+    engine: Engine
     health: WorkerHealth
     metrics: Metrics
 
@@ -101,7 +104,7 @@ async def run_worker(settings: Settings) -> str | None:
         loop.add_signal_handler(signal_number, shutdown.request_drain)
     loop.set_exception_handler(logs.log_loop_error)
     loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
-    engine = EngineClient(_build_engine_config(settings), on_change=shutdown.handle_engine_change)
+    engine = _build_engine(settings, shutdown.handle_engine_change)
     access, metrics = AppAccess(), Metrics()
     health = WorkerHealth(access, engine, shutdown.drain_requested.is_set)
     health_server = HealthServer(health, metrics)
@@ -152,6 +155,25 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
 
     if await _wait_for_redis(register_worker, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
+
+
+def _build_engine(
+    settings: Settings, on_change: Callable[[EngineHealth], None]
+) -> EngineClient | RemoteEngine:
+    """Return the engine of this machine, or the one at an inference server."""
+    if not settings.starchat_engine_url:
+        return EngineClient(_build_engine_config(settings), on_change=on_change)
+    key = settings.starchat_engine_key
+    config = RemoteConfig(
+        url=settings.starchat_engine_url,
+        model=settings.starchat_model,
+        dialect=settings.starchat_engine_dialect,
+        key="" if key is None else key.get_secret_value(),
+        revision=settings.starchat_revision,
+        slots=settings.starchat_slots,
+        session_secret=settings.slack_bot_token.get_secret_value(),
+    )
+    return RemoteEngine(config, on_change=on_change)
 
 
 def _build_engine_config(settings: Settings) -> EngineConfig:

@@ -4,9 +4,10 @@ from typing import Any, Final, Literal, Self
 
 import redis
 import redis.asyncio
-from pydantic import field_validator, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
-from contract.base_settings import BaseSettings
+from contract.addresses import check_http_url
+from contract.base_settings import BaseSettings, require_token
 from contract.keys import TEXT_TTL_SECONDS
 from contract.settings import setting_field
 from worker.failpoints import Failpoints
@@ -32,6 +33,20 @@ class Settings(BaseSettings):
     starchat_revision: str | None = setting_field(
         None, "a commit of the model's repository", "Revision of a model from the hub."
     )
+    starchat_engine_url: str = setting_field(
+        "",
+        "an address that starts with http:// or https://, without a password",
+        "Address of an inference server that runs the model instead of this worker, without `/v1`. "
+        "`STARCHAT_MODEL` names the tokenizer then, and settings of weights and steps do nothing.",
+    )
+    starchat_engine_key: SecretStr | None = setting_field(
+        None, "a key in visible ASCII characters", "Key that the inference server asks for."
+    )
+    starchat_engine_dialect: Literal["vllm", "sglang", "llama.cpp"] = setting_field(
+        "vllm",
+        "vllm, sglang or llama.cpp",
+        "API of the inference server. `vllm` also fits Ray Serve LLM, KServe and llm-d.",
+    )
     starchat_device: Literal["auto", "cpu", "cuda"] = setting_field(
         "auto", "auto, cpu or cuda", "Device of the model; `auto` is CUDA if there is a GPU."
     )
@@ -48,7 +63,8 @@ class Settings(BaseSettings):
     starchat_slots: int | None = setting_field(
         None,
         "a whole number from 1 to 256",
-        "Maximum number of replies generated at once; unset, it depends on device and memory.",
+        "Maximum number of replies generated at once; unset, it depends on device and memory, and "
+        "is 16 with an inference server.",
         ge=1,
         le=256,
     )
@@ -164,6 +180,20 @@ class Settings(BaseSettings):
         """See `BaseSettings`. The worker uses both of redis-py's clients."""
         redis.ConnectionPool.from_url(url).make_connection()
         redis.asyncio.ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+
+    @field_validator("starchat_engine_url")
+    @classmethod
+    def _check_engine_url(cls, url: str) -> str:
+        if url:
+            check_http_url(url)
+            if "@" in url:
+                raise ValueError("has a password")
+        return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("starchat_engine_key")
+    @classmethod
+    def _check_engine_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else require_token(value)
 
     @field_validator("starchat_failpoint")
     @classmethod

@@ -82,7 +82,7 @@ class ShutdownSignal:
     def handle_engine_change(self, health: EngineHealth) -> None:
         """Report a failure if the model cannot be loaded."""
         if health.state is EngineState.FAILED:
-            self.report_failure(f"STARCHAT_MODEL cannot be loaded: {health.error}")
+            self.report_failure(f"{health.setting} cannot be used: {health.error}")
 
 
 class WorkerRuntime:
@@ -161,7 +161,7 @@ class WorkerRuntime:
         try:
             loaded = await self._services.generator.wait_for_model()
         except LoadError as error:
-            self._shutdown.report_failure(f"STARCHAT_MODEL cannot be loaded: {error}")
+            self._shutdown.report_failure(f"STARCHAT_MODEL cannot be used: {error}")
             return
         self._slots = loaded.info.slots
         self._services.consumer.capacity = JOBS_PER_SLOT * self._slots

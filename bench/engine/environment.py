@@ -17,6 +17,12 @@ CONFLICTING_PACKAGES: Final = ("torchvision", "torchaudio", "torchcodec")
 """Dependencies of vLLM that are built for another torch and break its import."""
 
 
+def find_python(engine: str) -> Path | None:
+    """Return the Python of an engine's environment; `None` if it has not been created."""
+    directory = CACHE_DIRECTORY / engine
+    return directory / "bin" / "python" if (directory / "complete.stamp").is_file() else None
+
+
 def ensure_python(engine: str) -> Path:
     """Return the Python of an engine's environment; create it on first use, in minutes."""
     directory = CACHE_DIRECTORY / engine

@@ -134,7 +134,7 @@ def test_unloadable_model_exits_1_with_one_line(
     job = harness.enqueue_question(memorizing_model.MUTEX)
     with harness.start_worker(str(tmp_path), forked=False) as worker:
         assert worker.wait_for_exit(120) == 1
-        assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log_text.splitlines()[-1]
+        assert "worker: STARCHAT_MODEL cannot be used: " in worker.log_text.splitlines()[-1]
     assert harness.rq_status(job) == "queued"
     assert int(harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
     [message] = harness.reply_messages(job)

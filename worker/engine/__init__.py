@@ -48,7 +48,8 @@ class EngineHealth:
     Engine state for the health page and for the placeholder while the model is loading.
 
     While loading, `stage` names the current work and `fraction` (0 to 1) its progress. `restarts`
-    counts children after the first. `error` is one line that says why the state is `FAILED`.
+    counts children after the first. `error` is one line that says why the state is `FAILED`, and
+    `setting` the setting to change.
     """
 
     state: EngineState = EngineState.LOADING
@@ -56,6 +57,7 @@ class EngineHealth:
     fraction: float = 0.0
     restarts: int = 0
     error: str = ""
+    setting: str = "STARCHAT_MODEL"
 
 
 class FinishReason(StrEnum):
@@ -198,5 +200,5 @@ class Engine(Protocol):
         ...
 
     async def shut_down(self) -> None:
-        """End the child process and wait for it."""
+        """End the child process, or all requests at a server, and wait for it."""
         ...

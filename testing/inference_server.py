@@ -1,0 +1,200 @@
+"""Inference server for tests: speaks the three dialects, counts what runs, and fails on request."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+Json = dict[str, Any]
+VOCAB_SIZE: Final = 64
+STOP_ID: Final = 2
+FIRST_ID: Final = 3
+CONTEXT_TOKENS: Final = 512
+MODEL_NAME: Final = "served"
+
+
+class Fault(Enum):
+    """What goes wrong with the next request."""
+
+    CUT = "the stream ends after the first token"
+    BUSY = "503, once"
+    WRONG_PROMPT = "another prompt was read"
+    GARBAGE = "an event is no JSON"
+    REFUSED = "400"
+    ERROR_EVENT = "an event tells of an error"
+    SILENT = "no event comes"
+
+
+def next_ids(prompt: Sequence[int], count: int) -> list[int]:
+    """Return what this server's model says: ids that count up from the prompt's sum."""
+    start = sum(prompt)
+    return [FIRST_ID + (start + n) % (VOCAB_SIZE - FIRST_ID) for n in range(count)]
+
+
+class FakeInferenceServer:
+    """
+    Server whose model counts up, and stops where `stops_after` ids were given out.
+
+    `gate` holds every stream after its first id while it is clear. `running` counts open streams,
+    `posts` are the bodies received and `aborted` the names of aborted requests.
+    """
+
+    def __init__(self) -> None:
+        self.faults: deque[Fault] = deque()
+        self.posts: list[tuple[str, Json, dict[str, str]]] = []
+        self.aborted: list[str] = []
+        self.running = 0
+        self.stops_after: int | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.changed = asyncio.Condition()
+        self.url = ""
+        self.key = ""
+        self.model = MODEL_NAME
+
+    @asynccontextmanager
+    async def serve(self, port: int = 0) -> AsyncIterator["FakeInferenceServer"]:
+        """Listen on a port until the context is left."""
+        app = web.Application(middlewares=[self._check_key])
+        app.router.add_get("/v1/models", self._list_models)
+        app.router.add_get("/props", self._show_props)
+        app.router.add_post("/v1/completions", self._answer(_vllm_event, "prompt", "max_tokens"))
+        app.router.add_post("/generate", self._answer(_sglang_event, "input_ids", ""))
+        app.router.add_post("/completion", self._answer(_llama_event, "prompt", "n_predict"))
+        app.router.add_post("/abort_request", self._abort)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def wait_running(self, count: int) -> None:
+        """Wait until so many streams are open."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.running == count)
+
+    async def wait_aborted(self, name: str) -> None:
+        """Wait until a request has been aborted by its name."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: name in self.aborted)
+
+    @web.middleware
+    async def _check_key(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            return web.json_response({"error": "key"}, status=HTTPStatus.UNAUTHORIZED)
+        return await handler(request)
+
+    async def _list_models(self, _: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": self.model, "max_model_len": CONTEXT_TOKENS}]})
+
+    async def _show_props(self, _: web.Request) -> web.Response:
+        return web.json_response({"default_generation_settings": {"n_ctx": CONTEXT_TOKENS}})
+
+    async def _abort(self, request: web.Request) -> web.Response:
+        name = (await request.json())["rid"]
+        async with self.changed:
+            self.aborted.append(name)
+            self.changed.notify_all()
+        return web.json_response({})
+
+    def _answer(
+        self, write_event: "WriteEvent", prompt_name: str, limit_name: str
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            body = await request.json()
+            self.posts.append((request.path, body, dict(request.headers)))
+            fault = self.faults.popleft() if self.faults else None
+            if fault is Fault.BUSY:
+                return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+            if fault is Fault.REFUSED:
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
+            limit = body.get(limit_name) or body["sampling_params"]["max_new_tokens"]
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            async with self._count_running():
+                await self._stream(response, write_event, body[prompt_name], limit, fault)
+            return response
+
+        return answer
+
+    async def _stream(
+        self,
+        response: web.StreamResponse,
+        write_event: "WriteEvent",
+        prompt: list[int],
+        limit: int,
+        fault: Fault | None,
+    ) -> None:
+        if fault is Fault.SILENT:
+            await asyncio.Event().wait()
+        if fault is Fault.GARBAGE:
+            await response.write(b"data: <html>\n\n")
+        if fault is Fault.ERROR_EVENT:
+            await response.write(b'data: {"error": {"message": "out of memory"}}\n\n')
+        read = [*prompt, 0] if fault is Fault.WRONG_PROMPT else prompt
+        has_stop = self.stops_after is not None and self.stops_after < limit
+        ids = next_ids(prompt, limit)
+        if has_stop:
+            ids = [*ids[: self.stops_after], STOP_ID]
+        for count in range(1, len(ids) + 1):
+            ending = None if count < len(ids) else ("stop" if has_stop else "length")
+            for event in write_event(read, ids[:count], ending):
+                await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+            if fault is Fault.CUT:
+                return
+            await self.gate.wait()
+        await response.write(b"data: [DONE]\n\n")
+
+    @asynccontextmanager
+    async def _count_running(self) -> AsyncIterator[None]:
+        await self._change_running(1)
+        try:
+            yield
+        finally:
+            await self._change_running(-1)
+
+    async def _change_running(self, by: int) -> None:
+        async with self.changed:
+            self.running += by
+            self.changed.notify_all()
+
+
+WriteEvent = Callable[[list[int], list[int], str | None], list[Json]]
+"""Returns the events of a dialect for the ids so far."""
+
+
+def _vllm_event(prompt: list[int], ids: list[int], ending: str | None) -> list[Json]:
+    choice: Json = {"index": 0, "text": "", "token_ids": ids[-1:], "finish_reason": ending}
+    if len(ids) == 1:
+        choice["prompt_token_ids"] = prompt
+    return [{"choices": [choice]}]
+
+
+def _sglang_event(prompt: list[int], ids: list[int], ending: str | None) -> list[Json]:
+    facts = {
+        "prompt_tokens": len(prompt),
+        "completion_tokens": len(ids),
+        "finish_reason": None if ending is None else {"type": ending},
+    }
+    return [{"text": "", "output_ids": ids, "meta_info": facts}]
+
+
+def _llama_event(prompt: list[int], ids: list[int], ending: str | None) -> list[Json]:
+    events: list[Json] = [{"content": "", "tokens": ids[-1:], "stop": False}]
+    if ending is not None:
+        kind = "eos" if ending == "stop" else "limit"
+        last = {"tokens": [], "stop": True, "stop_type": kind, "tokens_evaluated": len(prompt)}
+        events.append(last)
+    return events

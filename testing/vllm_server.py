@@ -1,0 +1,93 @@
+"""A real vLLM server on the CPU, from an environment that `make vllm` sets up once."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Final, Self
+
+from testing.polling import poll_until
+from testing.processes import free_port
+
+START_SECONDS: Final = 400.0
+"""Maximum seconds until a server is ready; vLLM needs a minute on an idle machine."""
+CONTEXT_TOKENS: Final = 512
+SLOTS: Final = 16
+ENVIRONMENT: Final = {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+class VllmServer:
+    """`vllm serve` over a checkpoint, in float32, on a free port."""
+
+    def __init__(self, interpreter: Path, checkpoint: Path, log: Path) -> None:
+        """Start the server; `wait_ready` waits for it. Its output goes to `log`."""
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        command = [str(interpreter), "-m", "vllm.entrypoints.openai.api_server"]
+        command += ["--model", str(checkpoint), "--served-model-name", "served"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32"]
+        command += ["--max-model-len", str(CONTEXT_TOKENS), "--max-num-seqs", str(SLOTS)]
+        command += ["--generation-config", "vllm", "--enforce-eager"]
+        self._command = command
+        self._process = self.start_server()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.stop_server()
+        if kind is not None:
+            # pytest shows it beside the failure.
+            sys.stdout.write(self._log.read_text("utf-8", "replace")[-4000:])
+
+    def start_server(self) -> "subprocess.Popen[bytes]":
+        """Start the server, also once more on the same port."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ENVIRONMENT},
+                start_new_session=True,
+            )
+        return self._process
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers. Raises `RuntimeError` if it ends before."""
+        poll_until(self._is_ready, timeout=START_SECONDS, description="vLLM")
+
+    def read_metric(self, name: str) -> float:
+        """Return the sum of a metric over its labels; 0 if it is not there."""
+        text = self._fetch("/metrics")
+        return sum(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)))
+
+    def stop_server(self) -> None:
+        """End the server and wait for it."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"vLLM ended with {self._process.returncode}: see {self._log}")
+        try:
+            self._fetch("/health")
+        except OSError:
+            return False
+        return True
+
+    def _fetch(self, path: str) -> str:
+        with urllib.request.urlopen(self.url + path, timeout=30) as response:  # noqa: S310 - http
+            return str(response.read().decode())

@@ -1,0 +1,125 @@
+"""Remote engine on a real vLLM: the same promises, the same replies, and nothing left running."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from bench.engine.environment import find_python
+from testing.checkpoints import wide_bigcode
+from testing.polling import poll_until
+from testing.vllm_server import SLOTS, VllmServer
+from tests.worker.remote_engine.engine_contract import CHECKS, build_request, collect_reply
+from worker.engine import Engine, EngineLostError, Request, SamplingParams
+from worker.engine.client import EngineClient
+from worker.engine.protocol import EngineConfig
+from worker.remote_engine.client import RemoteEngine
+from worker.remote_engine.server_watch import RemoteConfig
+
+VLLM_PYTHON = find_python("vllm")
+NUM_STOPS = 1000
+RUNNING = "vllm:num_requests_running"
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(VLLM_PYTHON is None, reason="needs `make vllm`, which sets up a vLLM"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+    """A vLLM over a small checkpoint."""
+    assert VLLM_PYTHON is not None
+    log = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    with VllmServer(VLLM_PYTHON, wide_bigcode(), log) as server:
+        server.wait_ready()
+        yield server
+
+
+@pytest.fixture
+async def engine(server: VllmServer) -> AsyncIterator[RemoteEngine]:
+    """A remote engine on it."""
+    config = RemoteConfig(url=server.url, model=str(wide_bigcode()), slots=SLOTS)
+    engine = RemoteEngine(config)
+    yield engine
+    await engine.shut_down()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_promises_of_an_engine_hold(
+    engine: RemoteEngine, check: Callable[[Engine], Awaitable[None]]
+) -> None:
+    """The checks are those of the engine on this machine."""
+    await check(engine)
+
+
+async def test_greedy_replies_equal_those_of_the_own_engine(engine: RemoteEngine) -> None:
+    """Twenty prompts in float32 have the same ids on both."""
+    own = EngineClient(EngineConfig(model=str(wide_bigcode()), dtype="float32", device="cpu"))
+    dice = random.Random(5)  # noqa: S311 - not a secret
+    for number in range(20):
+        prompt = tuple(dice.randrange(1, 200) for _ in range(dice.randrange(1, 60)))
+        sampling = SamplingParams(max_new_tokens=24, temperature=0.0)
+        request = Request(f"r{number}", prompt, sampling, scope="T1/C1/1.0")
+        replies = [await collect_reply(each, request) for each in (own, engine)]
+        assert replies[0][0] == replies[1][0]
+    await own.shut_down()
+
+
+async def test_stopped_requests_leave_nothing_running(
+    server: VllmServer, engine: RemoteEngine
+) -> None:
+    """Requests that are stopped, closed or cancelled at random places free their slots."""
+    dice = random.Random(7)  # noqa: S311 - not a secret
+    places = asyncio.Semaphore(SLOTS)
+
+    async def stop_one(number: int) -> None:
+        request = build_request(f"r{number}", count=200)
+        async with places, aclosing(engine.generate(request)) as events:
+            for _ in range(dice.randrange(1, 12)):
+                await anext(events)
+            if number % 2:
+                engine.abort_request(request.id)
+                async for _ in events:
+                    pass
+
+    await asyncio.gather(*map(stop_one, range(NUM_STOPS)))
+
+    await asyncio.to_thread(poll_until, lambda: server.read_metric(RUNNING) == 0, timeout=60)
+    assert engine.read_stats().running == 0
+
+
+async def test_teams_share_no_prefix(server: VllmServer, engine: RemoteEngine) -> None:
+    """A team meets its own prefix again, another team does not, and `forget` ends it."""
+
+    async def count_hits(scope: str) -> float:
+        before = await asyncio.to_thread(server.read_metric, "vllm:prefix_cache_hits_total")
+        prompt = tuple(range(1, 200))
+        await collect_reply(engine, Request("r", prompt, SamplingParams(2), scope=scope))
+        return await asyncio.to_thread(server.read_metric, "vllm:prefix_cache_hits_total") - before
+
+    assert await count_hits("T1/C1/1.0") == 0
+    assert await count_hits("T1/C1/2.0") > 0
+    assert await count_hits("T2/C1/1.0") == 0
+    engine.clear_scope("T1/C1/1.0")
+    assert await count_hits("T1/C1/1.0") == 0
+
+
+async def test_a_restarted_server_serves_what_waits(tmp_path: Path) -> None:
+    """What runs is lost, for the caller to repeat."""
+    assert VLLM_PYTHON is not None
+    with VllmServer(VLLM_PYTHON, wide_bigcode(), tmp_path / "vllm.log") as server:
+        server.wait_ready()
+        engine = RemoteEngine(RemoteConfig(url=server.url, model=str(wide_bigcode())))
+        events = engine.generate(build_request(count=400))
+        await anext(events)
+        await asyncio.to_thread(server.stop_server)
+        with pytest.raises(EngineLostError):
+            _ = [event async for event in events]
+        waiting = asyncio.create_task(collect_reply(engine, build_request(count=5)))
+        server.start_server()
+        assert len((await waiting)[0]) == 5
+        await engine.shut_down()

@@ -1,0 +1,220 @@
+"""Watch over an inference server: its model, its proof that it reads ids, its absence."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from worker.aio import cancel_and_wait
+from worker.engine import (
+    EngineHealth,
+    EngineLostError,
+    EngineState,
+    LoadError,
+    ModelInfo,
+    Request,
+    SamplingParams,
+)
+from worker.remote_engine.dialects import DIALECTS
+from worker.remote_engine.dialects.base import DialectError
+from worker.remote_engine.request_stream import CallBuilder, RequestStream, StreamLoad
+from worker.remote_engine.server import (
+    InferenceServer,
+    ServerBusyError,
+    ServerKeyError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
+from worker.remote_engine.tokenizer_files import TokenizerFiles, fetch_tokenizer_files
+
+DEFAULT_SLOTS: Final = 16
+MIN_RETRY_SECONDS: Final = 0.5
+MAX_RETRY_SECONDS: Final = 15.0
+PROOF_SECONDS: Final = 30.0
+"""Seconds in which the server must answer the first request."""
+FAILED_LOOKS: Final = 2
+"""Consecutive looks that must fail before the server counts as away."""
+BLAMED_SETTINGS: Final[dict[type[Exception], str]] = {
+    LoadError: "STARCHAT_MODEL",
+    DialectError: "STARCHAT_ENGINE_URL",
+    ServerRefusedError: "STARCHAT_ENGINE_URL",
+    ServerKeyError: "STARCHAT_ENGINE_KEY",
+}
+"""The setting that an operator must look at, by what a look at the server raises."""
+WAITING_STAGE: Final = "waiting for the inference server"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteConfig:
+    """
+    Settings of a remote engine.
+
+    `model` is a hub id or a directory with the tokenizer's files. `slots` bounds the requests at
+    the server. `session_secret` is equal in all workers; see `TenantKeys`. `watch_seconds` lie
+    between two looks at the server.
+    """
+
+    url: str
+    model: str
+    dialect: str = "vllm"
+    key: str = ""
+    revision: str | None = None
+    slots: int | None = None
+    session_secret: str = ""
+    watch_seconds: float = 5.0
+
+
+class ServerWatch:
+    """
+    Supervision of a server, from the first look to the shutdown.
+
+    `model_info` is valid once `wait_ready` has returned. A server that comes back is looked at as
+    if it were new, since it may serve another model.
+    """
+
+    def __init__(
+        self,
+        config: RemoteConfig,
+        server: InferenceServer,
+        build_call: CallBuilder,
+        on_change: Callable[[EngineHealth], None] | None,
+    ) -> None:
+        self.served_name = ""
+        """The model's name at the server."""
+        self._config = config
+        self._dialect = DIALECTS[config.dialect]
+        self._server = server
+        self._build_call = build_call
+        self._on_change = on_change
+        self.health = EngineHealth(stage=WAITING_STAGE)
+        self._changed = asyncio.Event()
+        self._doubted = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._model_info: ModelInfo | None = None
+
+    def start(self) -> None:
+        """Start to look for the server without waiting for it."""
+        if self._supervisor is None and not self._closing.is_set():
+            self._supervisor = asyncio.create_task(self._supervise_server())
+
+    async def wait_ready(self) -> ModelInfo:
+        """
+        Wait until the server serves the model.
+
+        Raises `LoadError` if it has another one, `EngineLostError` if the engine is shut down.
+        """
+        self.start()
+        while self.health.state is not EngineState.READY or self._model_info is None:
+            if self.health.state is EngineState.FAILED:
+                raise LoadError(self.health.error)
+            if self._closing.is_set():
+                raise EngineLostError("the engine is closed")
+            await self._changed.wait()
+        return self._model_info
+
+    def doubt_server(self, reason: str) -> None:
+        """Let requests wait until the server has been looked at: it lost one."""
+        self._report_away(reason)
+        self._doubted.set()
+
+    async def shut_down(self) -> None:
+        """End the supervision."""
+        self._closing.set()
+        if self._supervisor is not None:
+            await cancel_and_wait({self._supervisor})
+        self._update_health(state=EngineState.CLOSED)
+
+    async def _supervise_server(self) -> None:
+        delay, failed_looks = MIN_RETRY_SECONDS, 0
+        while True:
+            try:
+                await self._look_at_server()
+            except (ServerUnreachableError, ServerBusyError) as error:
+                failed_looks += 1
+                if failed_looks >= FAILED_LOOKS:
+                    self._report_away(str(error))
+                await self._pause(delay)
+                delay = min(2 * delay, MAX_RETRY_SECONDS)
+            except tuple(BLAMED_SETTINGS) as error:
+                setting = BLAMED_SETTINGS[type(error)]
+                self._update_health(state=EngineState.FAILED, error=str(error), setting=setting)
+                return
+            else:
+                delay, failed_looks = MIN_RETRY_SECONDS, 0
+                await self._pause(self._config.watch_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._doubted.wait(), seconds)
+        self._doubted.clear()
+
+    async def _look_at_server(self) -> None:
+        config = self._config
+        if self.health.state is EngineState.READY:
+            await self._dialect.describe_model(self._server.fetch_json, config.model)
+            return
+        files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
+        served = await self._dialect.describe_model(self._server.fetch_json, config.model)
+        windows = [one for one in (served.max_positions, files.max_positions) if one]
+        if not windows:
+            raise LoadError("neither the server nor config.json says how long the context is")
+        self.served_name = served.name
+        model_info = self._describe_model(files, min(windows))
+        await self._prove_ids(model_info)
+        self._model_info = model_info
+        self._update_health(state=EngineState.READY, stage="", fraction=1.0)
+
+    def _describe_model(self, files: TokenizerFiles, max_positions: int) -> ModelInfo:
+        is_path = Path(self._config.model).expanduser().exists()
+        return ModelInfo(
+            name=files.directory.resolve().name if is_path else self._config.model,
+            revision=self._config.revision,
+            directory=files.directory,
+            max_positions=max_positions,
+            vocab_size=files.vocab_size,
+            eos_ids=files.eos_ids,
+            device=f"{self._dialect.title} server",
+            dtype="as served",
+            slots=self._config.slots or DEFAULT_SLOTS,
+        )
+
+    async def _prove_ids(self, model: ModelInfo) -> None:
+        """
+        Let the server read control tokens as ids, and compare what it says that it read.
+
+        Raises `DialectError` if it read something else, `ServerUnreachableError` if it is too busy.
+        """
+        prompt = (*model.eos_ids[:1], 0, model.vocab_size - 1, *model.eos_ids[:1])
+        sampling = SamplingParams(max_new_tokens=1, temperature=0.0)
+        request = Request("proof", prompt, sampling, deadline=time.monotonic() + PROOF_SECONDS)
+        stream = RequestStream(self._build_call(request), self._dialect, StreamLoad())
+        async with aclosing(stream.run(self._server)) as events:
+            async for _ in events:
+                pass
+        if not stream.is_prompt_proved:
+            raise ServerUnreachableError("the server is too busy for a first request")
+
+    def _report_away(self, reason: str) -> None:
+        if self.health.state is not EngineState.READY:
+            return
+        log.warning("remote_engine_away", reason=reason)
+        restarts = self.health.restarts + 1
+        self._update_health(
+            state=EngineState.LOADING, stage=WAITING_STAGE, fraction=0.0, restarts=restarts
+        )
+
+    def _update_health(self, **fields: Any) -> None:
+        self.health = replace(self.health, **fields)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if self._on_change is not None:
+            self._on_change(self.health)
