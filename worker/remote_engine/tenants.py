@@ -9,7 +9,7 @@ class TenantKeys:
     """
     Cache salts of teams and session names of threads.
 
-    The secret of a salt lives as long as this object. Forgetting anything of a team gives it a new
+    The secret of the salts is this object's alone. Forgetting anything of a team gives it a new
     salt, so that the server reaches no old prefix of it any more; the blocks themselves age out.
     `session_secret` is equal in all workers, so that a thread stays with its replica.
     """

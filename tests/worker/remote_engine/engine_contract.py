@@ -1,4 +1,4 @@
-"""What every engine promises its callers, as checks that tests run on each of them."""
+"""Checks of the engine interface, which tests run on every engine."""
 
 import asyncio
 import time

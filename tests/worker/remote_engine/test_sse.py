@@ -1,4 +1,4 @@
-"""Server-sent events arrive whole, in whatever pieces the network cuts them."""
+"""Server-sent events arrive whole, wherever the network cuts them."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What the client and every dialect of an inference server agree on."""
+"""Dialect interface: calls, events and errors that all dialects of inference servers share."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
