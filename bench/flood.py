@@ -109,7 +109,7 @@ def _collect_figures(workspace: Workspace, asked: dict[str, str]) -> FloodFigure
         waits=[final_at[ts] - asked_at[ts] for ts in asked if ts in final_at],
         unanswered=sum(ts not in final_at for ts in asked),
         doubled=sum(len(messages[ts]) > 1 for ts in asked),
-        misordered=_count_misordered(asked, final_at),
+        misordered=_count_order_errors(asked, final_at),
         limited_calls=sum(call["status"] == 429 for call in calls),
         early_calls=_count_early_calls(calls),
         refusals=len(refusals),
@@ -117,7 +117,7 @@ def _collect_figures(workspace: Workspace, asked: dict[str, str]) -> FloodFigure
     )
 
 
-def _count_misordered(asked: dict[str, str], final_at: dict[str, float]) -> int:
+def _count_order_errors(asked: dict[str, str], final_at: dict[str, float]) -> int:
     """Count the replies that were final before the reply to an earlier question of the thread."""
     last: dict[str, float] = {}
     misordered = 0

@@ -47,7 +47,7 @@ async def _measure(rounds: int) -> str:
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "vllm.log"
         with VllmServer(ensure_python("vllm"), wide_bigcode(), log) as server:
-            await asyncio.to_thread(server.wait_ready)
+            await asyncio.to_thread(server.wait_until_ready)
             engine = RemoteEngine(RemoteConfig(url=server.url, model=str(wide_bigcode())))
             async with aiohttp.ClientSession() as session:
                 ways = {

@@ -125,13 +125,13 @@ def _post_burst(workspace: Workspace, count: int) -> list[str]:
 
 
 def _measure_ack_times(workspace: Workspace, asked: Sequence[str]) -> list[float]:
-    def collect_acknowledged() -> list[dict[str, Any]] | None:
+    def collect_acknowledgements() -> list[dict[str, Any]] | None:
         sent = [d for d in workspace.delivery_attempts() if d["ts"] in asked]
         return sent if len(sent) >= len(asked) and all(d["acked_at"] for d in sent) else None
 
     # Polling earlier would take time from the workspace in which it delivers.
     time.sleep(SETTLE_SECONDS)
-    acknowledged = workspace.wait_until(collect_acknowledged)
+    acknowledged = workspace.wait_until(collect_acknowledgements)
     return [1000 * (d["acked_at"] - d["sent_at"]) for d in acknowledged]
 
 

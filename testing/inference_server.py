@@ -88,7 +88,7 @@ class FakeInferenceServer:
         async with self.changed:
             await self.changed.wait_for(lambda: self.running == count)
 
-    async def wait_aborted(self, name: str) -> None:
+    async def wait_for_abort(self, name: str) -> None:
         """Wait until a request has been aborted by its name."""
         async with self.changed:
             await self.changed.wait_for(lambda: name in self.aborted)
@@ -187,25 +187,25 @@ class InferenceServerThread:
         self.server = self._run(self._make_server())
         self._port = 0
         self._context: AbstractAsyncContextManager[FakeInferenceServer] | None = None
-        self.start_server()
+        self.start_serving()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._context is not None:
-            self.stop_server()
+            self.stop_serving()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def start_server(self) -> None:
+    def start_serving(self) -> None:
         """Listen, on the same port as before."""
         self._context = self.server.serve(self._port)
         self._run(self._context.__aenter__())
         self._port = int(self.server.url.rpartition(":")[2])
 
-    def stop_server(self) -> None:
+    def stop_serving(self) -> None:
         """Close all connections."""
         assert self._context is not None
         self._run(self._context.__aexit__(None, None, None))

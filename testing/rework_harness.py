@@ -1,7 +1,7 @@
 """Rework harness: a finished reply, and jobs that work on it, in one process."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from worker.engine import (
     EngineLostError,
     Finished,
     FinishReason,
-    ModelInfo,
     Request,
     Tokens,
 )
@@ -66,13 +65,8 @@ class RecordingEngine(ScriptedEngine):
 
     requests: list[Request] = field(default_factory=list)
     is_broken: bool = False
-    positions: int = 8192
 
-    async def wait_ready(self) -> ModelInfo:
-        """Return the model with the context window of `positions`."""
-        return replace(await super().wait_ready(), max_positions=self.positions)
-
-    async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
+    async def _continue_prompt(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """Yield the ids of the text, or of its rest, up to the requested maximum."""
         self.requests.append(request)
         if self.is_broken:

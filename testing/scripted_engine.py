@@ -21,19 +21,29 @@ from worker.prompt.tokenizer import Tokenizer
 
 @dataclass
 class ScriptedEngine:
-    """An engine that replies with `text`. `aborted` counts requests that were closed early."""
+    """
+    An engine that replies with `text`.
+
+    `aborted` counts requests that were closed early. `positions` is the context window.
+    """
 
     directory: Path
     text: str
     health: EngineHealth = field(default_factory=lambda: EngineHealth(EngineState.READY))
     generated_tokens: int = 0
     aborted: int = 0
+    positions: int = 8192
 
     async def wait_ready(self) -> ModelInfo:
         """Return the model that the directory's tokenizer belongs to."""
-        return ModelInfo("scripted", None, self.directory, 8192, 50_000, (), "cpu", "float32", 1)
+        window = self.positions
+        return ModelInfo("scripted", None, self.directory, window, 50_000, (), "cpu", "float32", 1)
 
-    async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
+    def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
+        """Continue a prompt."""
+        return self._continue_prompt(request)
+
+    async def _continue_prompt(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """Yield the ids of the text, up to the requested maximum."""
         token_ids = Tokenizer.from_checkpoint(self.directory).encode(self.text)
         limit = request.sampling.max_new_tokens

@@ -28,7 +28,7 @@ class VllmServer:
     """`vllm serve` over a checkpoint, in float32, on a free port."""
 
     def __init__(self, interpreter: Path, checkpoint: Path, log: Path) -> None:
-        """Start the server; `wait_ready` waits for it. Its output goes to `log`."""
+        """Start the server; `wait_until_ready` waits for it. Its output goes to `log`."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
@@ -38,18 +38,18 @@ class VllmServer:
         command += ["--max-model-len", str(CONTEXT_TOKENS), "--max-num-seqs", str(SLOTS)]
         command += ["--generation-config", "vllm", "--enforce-eager"]
         self._command = command
-        self._process = self.start_server()
+        self._process = self.start_serving()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self.stop_server()
+        self.stop_serving()
         if kind is not None:
             # pytest shows it beside the failure.
             sys.stdout.write(self._log.read_text("utf-8", "replace")[-4000:])
 
-    def start_server(self) -> "subprocess.Popen[bytes]":
+    def start_serving(self) -> "subprocess.Popen[bytes]":
         """Start the server, also once more on the same port."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -61,7 +61,7 @@ class VllmServer:
             )
         return self._process
 
-    def wait_ready(self) -> None:
+    def wait_until_ready(self) -> None:
         """Wait until the server answers. Raises `RuntimeError` if it ends before."""
         poll_until(self._is_ready, timeout=START_SECONDS, description="vLLM")
 
@@ -70,7 +70,7 @@ class VllmServer:
         text = self._fetch("/metrics")
         return sum(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)))
 
-    def stop_server(self) -> None:
+    def stop_serving(self) -> None:
         """End the server and wait for it."""
         self._process.terminate()
         try:

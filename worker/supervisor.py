@@ -109,10 +109,11 @@ class WorkerRuntime:
             ),
         )
         consuming = asyncio.create_task(
-            self._run_guarded(lambda: services.consumer.consume_jobs(self._can_take_jobs))
+            self._run_with_guard(lambda: services.consumer.consume_jobs(self._can_take_jobs))
         )
         tasks = [
-            asyncio.create_task(self._run_guarded(work)) for work in self._build_background_loops()
+            asyncio.create_task(self._run_with_guard(work))
+            for work in self._build_background_loops()
         ]
         log.info("worker started", name=services.rq_worker.name)
         await self._shutdown.drain_requested.wait()
@@ -149,7 +150,7 @@ class WorkerRuntime:
             lambda: run_every(settings.starchat_reap_interval, self._recover_jobs),
         ]
 
-    async def _run_guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_with_guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a background task; an unforeseen error in it shuts the worker down."""
         try:
             await work()

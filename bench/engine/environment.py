@@ -31,16 +31,16 @@ def ensure_python(engine: str) -> Path:
     if stamp.is_file():
         return interpreter
     print(f"setting up {directory} for {engine}: ten minutes and up to 3 GB, once", file=sys.stderr)
-    _run_checked(sys.executable, "-m", "venv", "--clear", str(directory))
-    _run_checked(str(interpreter), "-m", "pip", "install", "--quiet", *ENGINE_PACKAGES[engine])
-    _run_checked(
+    _run_command(sys.executable, "-m", "venv", "--clear", str(directory))
+    _run_command(str(interpreter), "-m", "pip", "install", "--quiet", *ENGINE_PACKAGES[engine])
+    _run_command(
         str(interpreter), "-m", "pip", "uninstall", "--quiet", "--yes", *CONFLICTING_PACKAGES
     )
     stamp.touch()
     return interpreter
 
 
-def _run_checked(*command: str) -> None:
+def _run_command(*command: str) -> None:
     try:
         subprocess.run(command, check=True, stdout=sys.stderr)
     except subprocess.CalledProcessError as error:

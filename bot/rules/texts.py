@@ -145,7 +145,7 @@ ALREADY_DONE: Final = Phrase("That was already done. This channel's rules haven'
 SAVE_LINE: Final = Phrase("You see what you typed; *Save* replaces these present rules:")
 
 
-def describe_saved(changed: Iterable[str]) -> Translatable:
+def describe_save(changed: Iterable[str]) -> Translatable:
     """Tell which rules were changed."""
     return Phrase(
         "I changed this channel's rules: {names}. `/starchat settings undo` takes it back.",

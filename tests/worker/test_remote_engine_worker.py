@@ -53,10 +53,10 @@ def test_restart_of_the_server_ends_in_one_reply(
     inference.hold_streams(is_held=True)
     job = harness.enqueue_question(MUTEX)
     [growing] = harness.wait_for_growth(job)
-    inference.stop_server()
+    inference.stop_serving()
     worker.wait_for_event("remote_engine_away")
     inference.hold_streams(is_held=False)
-    inference.start_server()
+    inference.start_serving()
     [message] = harness.wait_for_end(job)
 
     assert message["ts"] == growing["ts"]

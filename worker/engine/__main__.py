@@ -121,11 +121,11 @@ class EngineServer:
             if reason is not None:
                 self.pipe.send_message({"refused": request.id, "reason": reason})
         elif "abort" in message:
-            finished = self.engine_core.abort_request(message["abort"])
+            finished = self.engine_core.cancel_request(message["abort"])
             if finished is not None:
                 self._send_report({"finished": {message["abort"]: _encode_finish(finished)}})
         elif "clear_scope" in message:
-            self.engine_core.clear_scope(message["clear_scope"])
+            self.engine_core.clear_prefixes(message["clear_scope"])
 
     def _run_step(self) -> None:
         output = self.engine_core.run_step()

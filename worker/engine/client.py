@@ -145,7 +145,7 @@ class EngineClient:
 
     def read_stats(self) -> EngineStats:
         """Return the load that the child reported last, and the recent token rate."""
-        return self._in_flight.read_stats()
+        return self._in_flight.summarize_load()
 
     async def shut_down(self) -> None:
         """End the child and wait for it; running requests fail with `EngineLostError`."""

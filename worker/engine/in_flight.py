@@ -92,7 +92,7 @@ class InFlightRequests:
         self._last_stats = {}
         return len(lost)
 
-    def read_stats(self) -> EngineStats:
+    def summarize_load(self) -> EngineStats:
         """Return the load of the last step message and the recent token rate."""
         since = time.monotonic() - RATE_WINDOW_SECONDS
         while self._recent_tokens and self._recent_tokens[0][0] < since:

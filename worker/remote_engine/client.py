@@ -68,8 +68,8 @@ class RemoteEngine:
         self._watch.start()
 
     async def wait_ready(self) -> ModelInfo:
-        """Wait until the server serves the model; see `ServerWatch.wait_ready`."""
-        return await self._watch.wait_ready()
+        """Wait until the server serves the model; see `ServerWatch.wait_for_model`."""
+        return await self._watch.wait_for_model()
 
     async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """
@@ -112,7 +112,7 @@ class RemoteEngine:
 
     def read_stats(self) -> EngineStats:
         """Return the load of this worker, not of the whole server."""
-        return self._load.read_stats(len(self._streams))
+        return self._load.summarize_load(len(self._streams))
 
     async def shut_down(self) -> None:
         """End all streams; running requests fail with `EngineLostError`."""

@@ -41,7 +41,7 @@ class StreamLoad:
         self._recent_tokens.append((time.monotonic(), count))
         self._drop_old()
 
-    def read_stats(self, running: int) -> EngineStats:
+    def summarize_load(self, running: int) -> EngineStats:
         """Return the load, with `running` open streams."""
         self._drop_old()
         rate = sum(count for _, count in self._recent_tokens) / RATE_WINDOW_SECONDS
@@ -127,7 +127,7 @@ class RequestStream:
         post = self._dialect.build_call(self.call)
         async with server.stream_events(post) as events, self._count_busy():
             async for event in events:
-                if self._take_piece(self._dialect.parse_event(event)):
+                if self._take_piece(self._dialect.read_piece(event)):
                     return
         raise ServerUnreachableError("the stream ended before the reply")
 

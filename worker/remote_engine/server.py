@@ -74,7 +74,7 @@ class InferenceServer:
                 timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS),
             ) as response:
                 _check_status(response)
-                return _parse_json(await _read_bounded(response))
+                return _parse_json(await _read_body(response))
         except (aiohttp.ClientError, OSError) as error:
             raise ServerUnreachableError(type(error).__name__) from error
 
@@ -148,7 +148,7 @@ def _parse_json(data: bytes) -> Json:
     return value
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk

@@ -76,8 +76,7 @@ class ServerWatch:
     """
     Supervision of a server, from the first look to the shutdown.
 
-    `model_info` is valid once `wait_ready` has returned. A server that comes back is looked at as
-    if it were new, since it may serve another model.
+    A server that comes back is looked at as if it were new, since it may serve another model.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class ServerWatch:
         if self._supervisor is None and not self._closing.is_set():
             self._supervisor = asyncio.create_task(self._supervise_server())
 
-    async def wait_ready(self) -> ModelInfo:
+    async def wait_for_model(self) -> ModelInfo:
         """
         Wait until the server serves the model.
 
@@ -160,10 +159,10 @@ class ServerWatch:
     async def _look_at_server(self) -> None:
         config = self._config
         if self.health.state is EngineState.READY:
-            await self._dialect.describe_model(self._server.fetch_json, config.model)
+            await self._dialect.find_served_model(self._server.fetch_json, config.model)
             return
         files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
-        served = await self._dialect.describe_model(self._server.fetch_json, config.model)
+        served = await self._dialect.find_served_model(self._server.fetch_json, config.model)
         windows = [one for one in (served.max_positions, files.max_positions) if one]
         if not windows:
             raise LoadError("neither the server nor config.json says how long the context is")
@@ -182,7 +181,7 @@ class ServerWatch:
             max_positions=max_positions,
             vocab_size=files.vocab_size,
             eos_ids=files.eos_ids,
-            device=f"{self._dialect.title} server",
+            device=f"{self._dialect.product} server",
             dtype="as served",
             slots=self._config.slots or DEFAULT_SLOTS,
         )

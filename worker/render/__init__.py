@@ -7,7 +7,7 @@ from worker.render.compose import (
     compose_reply,
 )
 from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
-from worker.render.texts import compose_status, compose_stopped
+from worker.render.texts import compose_status, compose_stop_notice
 
 __all__ = [
     "ComposedReply",
@@ -20,5 +20,5 @@ __all__ = [
     "compose_plain",
     "compose_reply",
     "compose_status",
-    "compose_stopped",
+    "compose_stop_notice",
 ]

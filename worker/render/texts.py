@@ -146,7 +146,7 @@ def compose_status(sentence: Translatable, language: Language) -> Message:
     return Message(escape_fallback(text), context_blocks(text))
 
 
-def compose_stopped(name: str, language: Language, shown: Json | None = None) -> Message:
+def compose_stop_notice(name: str, language: Language, shown: Json | None = None) -> Message:
     """
     Return the message of a job that was stopped without an answer; `name` may be empty.
 

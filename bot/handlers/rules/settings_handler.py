@@ -124,7 +124,7 @@ class SettingsHandler:
         if result.outcome is ChangeOutcome.CONFLICT:
             return _show(self._show_conflict(submission, result))
         if result.outcome is ChangeOutcome.SAVED:
-            words = texts.describe_saved(result.changed)
+            words = texts.describe_save(result.changed)
             self.background.submit(
                 "rules saved", self._tell_user, address.channel, submission.user, words
             )

@@ -14,7 +14,13 @@ from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
 from worker.errors import NoReplyError
 from worker.jobs.job_context import Outcome
-from worker.render import ReplyFacts, compose_growing, compose_plain, compose_reply, compose_stopped
+from worker.render import (
+    ReplyFacts,
+    compose_growing,
+    compose_plain,
+    compose_reply,
+    compose_stop_notice,
+)
 from worker.render.file_messages import compose_file_messages, mark_incomplete
 from worker.render.model import ComposedReply, CutReason, Message, Snippet
 
@@ -95,7 +101,7 @@ def test_messages_without_a_reply_are_in_chinese() -> None:
     """Growing, stopped, cut by Slack, and files that Slack did not take."""
     language = Language.CHINESE
     growing = compose_growing("word " * 5_000, language)
-    stopped = [compose_stopped(name, language) for name in ("", "Ada")]
+    stopped = [compose_stop_notice(name, language) for name in ("", "Ada")]
     files = compose_file_messages(Snippet("a.py", "python", "x\n" * 9_000, "a.py"), language)
     short = compose_file_messages(Snippet("b.py", "python", "x = 1\n", "b.py"), language)
     assert len(short) == 1

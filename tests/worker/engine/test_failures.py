@@ -228,14 +228,14 @@ def test_aborted_request_frees_its_slot_at_once(
     for _ in range(steps):
         record_step(replies, engine.run_step())
 
-    ended = engine.abort_request(GOOD_REQUESTS[4].id)
+    ended = engine.cancel_request(GOOD_REQUESTS[4].id)
 
     assert ended is not None
     assert (ended.reason, ended.new_tokens) == (
         FinishReason.STOPPED,
         len(replies[GOOD_REQUESTS[4].id].ids),
     )
-    assert engine.abort_request(GOOD_REQUESTS[4].id) is None
+    assert engine.cancel_request(GOOD_REQUESTS[4].id) is None
     assert run_requests(engine, GOOD_REQUESTS[:1]) == {
         GOOD_REQUESTS[0].id: expected_replies(models("bigcode"))[GOOD_REQUESTS[0].id]
     }

@@ -76,7 +76,7 @@ class EngineRun:
 
     def stop(self, number: int) -> None:
         """Abort a request in any state."""
-        if self.engine.abort_request(REQUESTS[number].id):
+        if self.engine.cancel_request(REQUESTS[number].id):
             self.stopped.add(REQUESTS[number].id)
 
     def step(self, count: int) -> None:

@@ -87,7 +87,7 @@ def test_kv_of_rejected_drafts_is_never_reused(new_engine: EngineFactory) -> Non
     replies = {first.id: EngineReply(failure=engine.add_request(first))}
     for _ in range(20):
         record_step(replies, engine.run_step())
-    engine.abort_request(first.id)
+    engine.cancel_request(first.id)
     again = replace(first, id="next", prompt=(*first.prompt, *replies[first.id].ids, 1, 2, 3))
 
     assert run_requests(engine, [again]) == run_requests(new_engine(), [replace(again, scope="")])

@@ -87,7 +87,7 @@ def test_sglang_gets_its_own_names() -> None:
 def test_any_event_is_read_or_refused(dialect: str, event: dict[str, Any]) -> None:
     """A server can't raise another error, and what is read are ids."""
     try:
-        piece = DIALECTS[dialect].parse_event(event)
+        piece = DIALECTS[dialect].read_piece(event)
     except DialectError:
         return
 
@@ -118,7 +118,7 @@ def test_any_event_is_read_or_refused(dialect: str, event: dict[str, Any]) -> No
 )
 def test_events_are_read(dialect: str, event: dict[str, Any], piece: Piece) -> None:
     """Each dialect has its own fields."""
-    assert DIALECTS[dialect].parse_event(event) == piece
+    assert DIALECTS[dialect].read_piece(event) == piece
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_the_wanted_or_the_only_model_is_used(
     """A server may have its own name for the one model that it serves."""
     fetch = serve_json({"/v1/models": {"data": entries}})
 
-    assert (await DIALECTS["vllm"].describe_model(fetch, wanted)).name == name
+    assert (await DIALECTS["vllm"].find_served_model(fetch, wanted)).name == name
 
 
 @pytest.mark.parametrize("entries", [[], [{"id": "a"}, {"id": "b"}], None, [3], [{"id": None}]])
@@ -143,7 +143,7 @@ async def test_a_server_without_the_model_is_refused(entries: Any) -> None:
     fetch = serve_json({"/v1/models": {"data": entries}})
 
     with pytest.raises(DialectError, match="the server has no model mine; it has: "):
-        await DIALECTS["vllm"].describe_model(fetch, "mine")
+        await DIALECTS["vllm"].find_served_model(fetch, "mine")
 
 
 async def test_a_slot_of_llama_cpp_bounds_the_context() -> None:
@@ -153,5 +153,5 @@ async def test_a_slot_of_llama_cpp_bounds_the_context() -> None:
         "/props": {"default_generation_settings": {"n_ctx": 512}},
     }
 
-    model = await DIALECTS["llama.cpp"].describe_model(serve_json(pages), "a")
+    model = await DIALECTS["llama.cpp"].find_served_model(serve_json(pages), "a")
     assert model.max_positions == 512

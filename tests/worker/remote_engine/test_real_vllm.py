@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     assert VLLM_PYTHON is not None
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
     with VllmServer(VLLM_PYTHON, wide_bigcode(), log) as server:
-        server.wait_ready()
+        server.wait_until_ready()
         yield server
 
 
@@ -112,14 +112,14 @@ async def test_a_restarted_server_serves_what_waits(tmp_path: Path) -> None:
     """What runs is lost, for the caller to repeat."""
     assert VLLM_PYTHON is not None
     with VllmServer(VLLM_PYTHON, wide_bigcode(), tmp_path / "vllm.log") as server:
-        server.wait_ready()
+        server.wait_until_ready()
         engine = RemoteEngine(RemoteConfig(url=server.url, model=str(wide_bigcode())))
         events = engine.generate(build_request(count=400))
         await anext(events)
-        await asyncio.to_thread(server.stop_server)
+        await asyncio.to_thread(server.stop_serving)
         with pytest.raises(EngineLostError):
             _ = [event async for event in events]
         waiting = asyncio.create_task(collect_reply(engine, build_request(count=5)))
-        server.start_server()
+        server.start_serving()
         assert len((await waiting)[0]) == 5
         await engine.shut_down()

@@ -170,7 +170,7 @@ async def test_a_stopped_request_leaves_the_server(
 
     assert engine.read_stats().running == 0
     if dialect == "sglang":
-        await server.wait_aborted(server.posts[-1][1]["rid"])
+        await server.wait_for_abort(server.posts[-1][1]["rid"])
 
 
 async def test_a_closed_iterator_leaves_the_server(

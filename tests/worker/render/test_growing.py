@@ -9,7 +9,7 @@ from testing.code_replies import generate_replies
 from testing.rich_text_samples import SAMPLES, RichTextSample
 from testing.slack_parser import context_texts, extract_code_lines, find_problems, model_text
 from tests.worker.render.hostile_markdown import hostile_texts
-from worker.render import compose_growing, compose_stopped, texts
+from worker.render import compose_growing, compose_stop_notice, texts
 
 
 def visible_text(text: str) -> str:
@@ -99,6 +99,6 @@ def test_long_growing_reply_shows_start_and_length() -> None:
 
 def test_reply_that_was_stopped_before_its_first_text_says_by_whom() -> None:
     """A person is named; without one, an operator has used RQ's tools."""
-    assert context_texts(compose_stopped("Ada", Language.ENGLISH)) == ["Stopped by Ada."]
-    assert context_texts(compose_stopped("", Language.ENGLISH)) == [str(texts.STOPPED)]
-    assert find_problems(compose_stopped("<!channel> *Ada*", Language.ENGLISH)) == []
+    assert context_texts(compose_stop_notice("Ada", Language.ENGLISH)) == ["Stopped by Ada."]
+    assert context_texts(compose_stop_notice("", Language.ENGLISH)) == [str(texts.STOPPED)]
+    assert find_problems(compose_stop_notice("<!channel> *Ada*", Language.ENGLISH)) == []

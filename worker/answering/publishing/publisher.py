@@ -62,7 +62,7 @@ class ReplyPublisher:
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
         shown = await run.message.read_first() if run.progress.has_run else {}
-        notice = [render.compose_stopped(stopped_by, run.context.job.language, shown)]
+        notice = [render.compose_stop_notice(stopped_by, run.context.job.language, shown)]
         await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
         return Outcome.STOPPED
 

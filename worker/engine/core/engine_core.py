@@ -110,11 +110,11 @@ class EngineCore:
             self.scheduler.add_request(request)
         return reason
 
-    def abort_request(self, request_id: str) -> FinishedRequest | None:
+    def cancel_request(self, request_id: str) -> FinishedRequest | None:
         """Finish a request and free its slot; `None` if it has already finished."""
         return self._finish_request(request_id, FinishReason.STOPPED)
 
-    def clear_scope(self, scope: str) -> None:
+    def clear_prefixes(self, scope: str) -> None:
         """Erase the cached prefixes of a scope; its running requests will leave none."""
         for slot in self.scheduler.drop_scope(scope):
             self._kv_cache.zero_slot(slot)

@@ -68,12 +68,12 @@ class ServedModel:
 class Dialect(Protocol):
     """Requests and events of one kind of server."""
 
-    title: str
+    product: str
     """The server's product name."""
     proves_prompt_first: bool
     """Whether the first event says which prompt the server read, or only the last one."""
 
-    async def describe_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
+    async def find_served_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
         """
         Return the model that the server has; `wanted` if it has several.
 
@@ -89,7 +89,7 @@ class Dialect(Protocol):
         """Return the POST that ends a request; `None` if closing its stream is all there is."""
         ...
 
-    def parse_event(self, event: Json) -> Piece:
+    def read_piece(self, event: Json) -> Piece:
         """Read one event of the stream. Raises `DialectError`."""
         ...
 

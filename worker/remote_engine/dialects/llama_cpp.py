@@ -25,11 +25,11 @@ class LlamaCppDialect:
     parameter, and in their order.
     """
 
-    title = "llama.cpp"
+    product = "llama.cpp"
     proves_prompt_first = False
 
-    async def describe_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
-        """See `Dialect.describe_model`. A slot's window counts, not the model's."""
+    async def find_served_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
+        """See `Dialect.find_served_model`. A slot's window counts, not the model's."""
         entry = choose_model((await fetch_json("/v1/models")).get("data"), wanted)
         defaults = (await fetch_json("/props")).get("default_generation_settings")
         return ServedModel(entry["id"], read_count(read_object(defaults).get("n_ctx")))
@@ -61,8 +61,8 @@ class LlamaCppDialect:
         """See `Dialect.build_abort`."""
         return None
 
-    def parse_event(self, event: Json) -> Piece:
-        """See `Dialect.parse_event`."""
+    def read_piece(self, event: Json) -> Piece:
+        """See `Dialect.read_piece`."""
         if "error" in event:
             raise DialectError("the server failed at this request")
         ids = read_ids(event.get("tokens") or [])

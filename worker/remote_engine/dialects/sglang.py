@@ -27,11 +27,11 @@ class SglangDialect:
     streams every few seconds, so a request is also aborted by its name.
     """
 
-    title = "SGLang"
+    product = "SGLang"
     proves_prompt_first = True
 
-    async def describe_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
-        """See `Dialect.describe_model`."""
+    async def find_served_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
+        """See `Dialect.find_served_model`."""
         entry = choose_model((await fetch_json("/v1/models")).get("data"), wanted)
         return ServedModel(entry["id"], read_count(entry.get("max_model_len")))
 
@@ -64,8 +64,8 @@ class SglangDialect:
         """See `Dialect.build_abort`."""
         return HttpPost("/abort_request", {"rid": name})
 
-    def parse_event(self, event: Json) -> Piece:
-        """See `Dialect.parse_event`."""
+    def read_piece(self, event: Json) -> Piece:
+        """See `Dialect.read_piece`."""
         if "error" in event:
             raise DialectError("the server failed at this request")
         facts = read_object(event.get("meta_info"))

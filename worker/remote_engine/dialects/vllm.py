@@ -24,11 +24,11 @@ class VllmDialect:
     stream ends a request.
     """
 
-    title = "vLLM"
+    product = "vLLM"
     proves_prompt_first = True
 
-    async def describe_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
-        """See `Dialect.describe_model`."""
+    async def find_served_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
+        """See `Dialect.find_served_model`."""
         entry = choose_model((await fetch_json("/v1/models")).get("data"), wanted)
         return ServedModel(entry["id"], read_count(entry.get("max_model_len")))
 
@@ -61,8 +61,8 @@ class VllmDialect:
         """See `Dialect.build_abort`."""
         return None
 
-    def parse_event(self, event: Json) -> Piece:
-        """See `Dialect.parse_event`."""
+    def read_piece(self, event: Json) -> Piece:
+        """See `Dialect.read_piece`."""
         choices = event.get("choices")
         if "error" in event or not isinstance(choices, list):
             raise DialectError("the server failed at this request")

@@ -93,7 +93,7 @@ def test_clear_scope_erases_the_host_cache(new_engine: EngineFactory) -> None:
     run_requests(engine, [ask_in_thread("b", 1, scope="T2")])
     [kept] = engine.host_cache._entries.values()
 
-    engine.clear_scope("T1")
+    engine.clear_prefixes("T1")
 
     assert len(engine.host_cache) == 0
     assert not any(block.any() for block in kept.blocks)

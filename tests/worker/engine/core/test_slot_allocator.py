@@ -84,7 +84,7 @@ def test_clear_scope_drops_prefixes_of_one_scope(new_engine: EngineFactory) -> N
     for _ in range(3):
         record_step(replies, engine.run_step())
 
-    engine.clear_scope("T1")
+    engine.clear_prefixes("T1")
     while engine.has_unfinished_requests:
         record_step(replies, engine.run_step())
 
@@ -112,7 +112,7 @@ def test_clear_scope_zeroes_free_slots(
     run_requests(engine, [Request("over", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
     assert all(slots.layer_view(index).any() for index in range(len(slots.layers)))
 
-    engine.clear_scope("T1")
+    engine.clear_prefixes("T1")
 
     assert not any(slots.layer_view(index).any() for index in range(len(slots.layers)))
 
@@ -145,7 +145,7 @@ def test_prefix_of_an_aborted_request_is_reused(new_engine: EngineFactory) -> No
     engine = new_engine()
     engine.add_request(Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1"))
     engine.run_step()
-    engine.abort_request("first")
+    engine.cancel_request("first")
 
     assert (
         run_counting_prefill(
