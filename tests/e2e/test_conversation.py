@@ -2,6 +2,9 @@
 
 import redis
 
+from bot.store.asked_questions import AskedQuestions
+from bot.store.usage_sums import UsageSums
+from contract import keys
 from testing.leak_scanner import find_entries, read_all_entries
 from testing.memorizing_model import (
     ANSWERS,
@@ -15,7 +18,7 @@ from testing.memorizing_model import (
 )
 from testing.polling import poll_until
 from testing.product import Product, find_answers
-from testing.worker_harness import context_text, reply_metadata, reply_text
+from testing.worker_harness import TEAM, context_text, reply_metadata, reply_text
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
@@ -77,6 +80,21 @@ def test_direct_message_needs_no_mention(product: Product) -> None:
 
     assert reply_text(replies).strip() == ANSWERS[MUTEX]
     assert replies[0]["thread_ts"] == ts
+
+
+def test_reply_is_charged_and_listed_for_its_user(product: Product) -> None:
+    """From the engine's process to the sums that the Home tab shows; without text."""
+    channel = product.workspace.open_dm(ADA, STARCHAT)
+    with redis.Redis.from_url(product.redis.url) as client:
+        sums, prefix = UsageSums(client), keys.channel_usage(TEAM, channel)
+        before = sums.read_week(prefix, sums.count_days())
+        ts, _ = product.ask_question(GREET, channel)
+        used = sums.read_week(prefix, sums.count_days())
+
+        assert used.replies == before.replies + 1
+        assert used.gpu_ms > before.gpu_ms
+        [(thread, listed), *_] = AskedQuestions(client, TEAM).list_recent(ADA, 1)
+        assert (thread.channel, listed) == (channel, ts)
 
 
 def test_group_message_needs_mention(product: Product) -> None:
