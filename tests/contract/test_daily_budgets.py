@@ -119,3 +119,19 @@ def test_malformed_sums_refuse_nobody(limited: QueueScripts, value: str) -> None
     add_usage(limited.redis, keys.team_usage(TEAM), gpu_ms=value, replies=value)
 
     assert limited.enqueue_job("1.1").outcome == "accepted"
+
+
+def test_keys_of_a_wrong_type_refuse_no_one(limited: QueueScripts) -> None:
+    """They are set aside, and what they would have counted is forgotten."""
+    both = replace(limited, channel_budget_ms=BUDGET_MS)
+    for prefix in (USER, CHANNEL_PREFIX, keys.team_usage(TEAM)):
+        for day in (0, 1):
+            key = f"{prefix}:{count_days(both.redis) + day}"
+            both.redis.delete(key)
+            both.redis.set(key, "poison")
+    both.redis.set(keys.channel_jobs(TEAM, CHANNEL), "poison")
+
+    assert both.enqueue_job("1.1").outcome == "accepted"
+    both.redis.delete(keys.channel_jobs(TEAM, CHANNEL))
+    both.redis.set(keys.channel_jobs(TEAM, CHANNEL), "poison")
+    assert both.release_job("1.1") == 1

@@ -144,6 +144,20 @@ async def test_answered_question_is_listed_without_its_text(asked: ReworkHarness
         assert set(str(member)) <= set("b':.CGENRALUD0123456789")
 
 
+async def test_keys_of_a_wrong_type_cost_no_reply(asked: ReworkHarness) -> None:
+    """They are set aside: the reply is charged and listed as if they were empty."""
+    job, redis = asked.reply.job, asked.reply.harness.redis
+    team, today = job.thread.team, UsageSums(redis).count_days()
+    usage = f"{keys.user_usage(team, job.user)}:{today}"
+    for key in (usage, keys.user_questions(team, job.user)):
+        redis.set(key, "poison")
+    redis.hset(f"{keys.team_usage(team)}:{today}", "gpu_ms", "much")
+
+    assert await asked.ask() is Outcome.ANSWERED
+    assert redis.hget(usage, "replies") == b"1"
+    assert len(AskedQuestions(redis, team).list_recent(job.user, 9)) == 1
+
+
 async def test_failed_and_stopped_attempts_without_tokens_cost_nothing(
     asked: ReworkHarness,
 ) -> None:
