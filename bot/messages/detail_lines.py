@@ -112,11 +112,11 @@ def _describe_times(details: ReplyDetails) -> Translatable:
         wait=details.wait_ms / MS_PER_SECOND,
         first=details.first_text_ms / MS_PER_SECOND,
     )
-    parts: list[Translatable] = [times]
+    shown: Translatable = times
     if seconds:
         rate = details.new_tokens / seconds
-        parts.append(Phrase("{rate:,.1f} tokens a second", rate=rate))
+        shown = Phrase("{times}, {rate:,.1f} tokens a second", times=shown, rate=rate)
     if details.gpu_ms:
         used = details.gpu_ms / MS_PER_SECOND
-        parts.append(Phrase("{used:,.1f} s of the engine's time", used=used))
-    return JoinedPhrases(parts, LIST_COMMA)
+        shown = Phrase("{times}, {used:,.1f} s of the engine's time", times=shown, used=used)
+    return shown

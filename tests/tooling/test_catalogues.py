@@ -1,15 +1,19 @@
 """Catalogues: complete, compiled, and with the placeholders and plural forms of the source."""
 
 import io
+import re
 from collections.abc import Sequence
 from gettext import GNUTranslations
 from string import Formatter
+from typing import Final
 
 import pytest
 from babel.messages.catalog import Message
 
 from contract.language.languages import Language
 from scripts import catalogues
+
+HAN: Final = r"[\u4e00-\u9fff]"
 
 
 def list_messages(language: Language) -> list[Message]:
@@ -97,3 +101,16 @@ def test_phrases_are_found_wherever_they_are_written() -> None:
     source = "Phrase('a '\n 'b', c=PluralPhrase('d', 'e', 1))"
 
     assert list(catalogues.find_phrases(source, "a.py")) == ["a b", ("d", "e")]
+
+
+def test_chinese_is_set_as_readers_expect() -> None:
+    """A space between Chinese and Latin words, and punctuation of full width."""
+    crowded = re.compile(rf"{HAN}[A-Za-z0-9]|[A-Za-z0-9]{HAN}|{HAN} *[,;:!?]")
+    found = [
+        form
+        for message in list_messages(Language.CHINESE)
+        for form in list_forms(message.string)
+        if crowded.search(form)
+    ]
+
+    assert found == []

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
-from bot.rules.texts import LABELS, describe_rules, describe_saved, describe_undone
+from bot.rules.texts import LABELS, describe_rules, describe_save, describe_undone
 from contract.job import Streaming
 from contract.language import Language
 from testing.language_checks import find_english
@@ -75,7 +75,7 @@ def test_group_and_closed_channel_are_told() -> None:
 @pytest.mark.parametrize("language", Language)
 def test_changes_are_told_in_each_language(language: Language) -> None:
     """The names of the rules are translated too, in the order of the rules."""
-    saved, undone = describe_saved(("top_k", "who")), describe_undone(("language",))
+    saved, undone = describe_save(("top_k", "who")), describe_undone(("language",))
 
     assert str(saved).startswith("I changed this channel's rules: who may ask, top-k. ")
     assert "language" in str(undone)
