@@ -6,6 +6,7 @@ them. A direct message lasts, and has every control of a reply.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 DIRECT_MESSAGE_TTL_SECONDS: Final = keys.TEXT_TTL_SECONDS
 SINCE_MARGIN_SECONDS: Final = 60.0
 """Seconds before a request from which on its message is searched for."""
+DIRECT_MESSAGE_PATTERN: Final = r"D[A-Za-z0-9]{1,63}"
 SCOPE_ERROR: Final = "missing_scope"
 
 
@@ -137,7 +139,7 @@ class PrivateAsks:
         """Return the channel of the direct message with a user, or why there is none."""
         key = keys.direct_message(self.asker_check.identity.team, user)
         found = self.redis.get(key)
-        if found is not None:
+        if found is not None and re.fullmatch(DIRECT_MESSAGE_PATTERN, decode_reply(found)):
             return decode_reply(found)
         try:
             channel = self.poster.open_direct_message(user)

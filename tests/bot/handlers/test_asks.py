@@ -78,6 +78,17 @@ def test_question_in_a_long_thread_points_to_its_message(
     assert [name for name, _ in job_turns(redis, GENERAL, last)] == [*expected, "Ada"]
 
 
+def test_question_about_a_very_long_message_is_taken(workspace: Workspace, redis: Redis) -> None:
+    """The thread holds the message; the form and the posted question do not repeat it."""
+    long = "x = 1; " * 5_000
+    root = workspace.post_message(LIN, GENERAL, long)
+    submit_form(workspace, open_form(workspace, root), "Why?")
+    asked, job = wait_for_asked(workspace, redis, root)
+
+    assert [turn.text for turn in job.turns] == [long.rstrip(), "Why?"]
+    assert len(str(asked["blocks"])) < 1_000
+
+
 def test_wrong_question_keeps_the_form_open(workspace: Workspace, redis: Redis) -> None:
     """Empty ones, signs alone and one character too many have a sentence below the input."""
     root = workspace.post_message(LIN, GENERAL, "a message")

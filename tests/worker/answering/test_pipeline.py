@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from contract import keys
+from contract.answers import Answer
 from testing.reply_harness import ReplyHarness
+from testing.worker_harness import reply_text
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import (
@@ -178,3 +180,32 @@ async def test_job_whose_error_cannot_be_posted_is_given_up(
 
     assert outcome is Outcome.UNSENT
     assert reply.visible_messages == []
+
+
+async def test_known_answer_is_published_whole_and_not_generated(
+    reply: ReplyHarness, generator: Generator
+) -> None:
+    """The bot gives a job the answer that a person shares: all parts and files are there."""
+    paragraphs = [f"Paragraph {number}: {'words ' * 150}".strip() for number in range(12)]
+    code = "\n".join(f"line_{number} = {number}" for number in range(2_000))
+    text = "\n\n".join([*paragraphs, f"```python\n{code}\n```", "The end."])
+    message = await reply.take_job()
+    answer = Answer(text=text, reply_id="0a", details="{}")
+    for field, value in answer.to_job_fields().items():
+        await reply.client.hset(reply.job_key, field, value)
+    context = JobContext(reply.job, reply.state.lease, age_seconds=0.0)
+
+    outcome = await build_pipeline(reply, generator, message, 60.0).run(context)
+
+    assert outcome is Outcome.ANSWERED
+    progress = await reply.state.load_progress()
+    assert (progress.attempts, progress.answer) == (0, text)
+    shown = reply.visible_messages
+    assert len(shown) > 2
+    # A paragraph may be split between two messages, or be the text of a file.
+    texts = [reply_text(shown), *(one["text"] for one in shown)]
+    words = "".join("".join(texts).split())
+    paragraphs.append("The end.")
+    assert [one for one in paragraphs if "".join(one.split()) not in words] == []
+    [file] = [file for one in shown for file in one.get("files", ())]
+    assert file["size"] == len(f"{code}\n")
