@@ -202,6 +202,8 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
     pipe.send_message({"ready": protocol.dump_model_info(loaded.info)})
     write_log(
         "ready",
+        device=loaded.info.device,
+        dtype=loaded.info.dtype,
         slots=loaded.info.slots,
         max_positions=loaded.info.max_positions,
         host_cache_bytes=loaded.host_cache_bytes,

@@ -18,7 +18,7 @@ from testing.in_process_engine import (
 )
 from worker.engine import DeviceLostError, FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.core.engine_core import MIN_STEP_TOKENS, EngineCore
+from worker.engine.core.engine_core import MIN_STEP_TOKENS, STEPS_BEFORE_GROWTH, EngineCore
 from worker.engine.loading.loader import LoadedModel
 
 Models = Callable[[str], LoadedModel]
@@ -206,7 +206,10 @@ def test_out_of_memory_halves_the_step(models: Models, error: Exception) -> None
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("CUDA error: device-side assert triggered"), torch.AcceleratorError("lost")],
+    [
+        RuntimeError("CUDA error: device-side assert triggered"),
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    ],
 )
 def test_lost_device_ends_the_engine(models: Models, error: Exception) -> None:
     """No step runs on a device in an unknown state."""
@@ -215,6 +218,29 @@ def test_lost_device_ends_the_engine(models: Models, error: Exception) -> None:
 
     with pytest.raises(DeviceLostError):
         engine.run_step()
+
+
+def test_step_grows_again_after_out_of_memory(models: Models) -> None:
+    """Not at once, and not beyond its first size."""
+    engine = make_fragile_engine(models("bigcode"), torch.OutOfMemoryError(), times=1)
+    run_requests(engine, [Request("a", (POISON_TOKEN, 1, 2), GREEDY_SAMPLING)], allow_errors=True)
+    sizes = set()
+    for number in range(2 * STEPS_BEFORE_GROWTH):
+        run_requests(engine, [Request(f"r{number}", (1, 2), SamplingParams(3))])
+        sizes.add(engine.scheduler.max_step_tokens)
+
+    assert sizes == {32, 48, 64}
+
+
+def test_refused_call_of_the_device_is_no_lost_device(models: Models) -> None:
+    """A library that takes no such shape leaves the device usable."""
+    error = RuntimeError("cuDNN Frontend error: No valid execution plans built.")
+    engine = make_fragile_engine(models("bigcode"), error, times=1)
+    replies = run_requests(
+        engine, [Request("a", (POISON_TOKEN, 1), GREEDY_SAMPLING)], allow_errors=True
+    )
+
+    assert replies["a"].reason is FinishReason.LENGTH
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 10])

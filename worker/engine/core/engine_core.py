@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from worker.engine import DeviceLostError, FinishReason, Request
 from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.device_errors import describe_error, is_device_lost
 from worker.engine.core.model_runner import ModelRunner, StepReplay
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS, SINGLE_ROW_COST
 from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
@@ -31,6 +32,8 @@ from worker.engine.validation import validate_request
 
 MIN_STEP_TOKENS: Final = 16
 """Each out-of-memory error halves the tokens of a step, down to this."""
+STEPS_BEFORE_GROWTH: Final = 100
+"""Steps without an error after which a step may have `MIN_STEP_TOKENS` more tokens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class StepOutput:
     finished: dict[str, FinishedRequest] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     error: str | None = None
-    """Class name of the error that broke the step, if one did."""
+    """Class and first line of the error that broke the step, if one did."""
 
 
 class EngineCore:
@@ -77,7 +80,8 @@ class EngineCore:
         num_speculative_tokens: int = 0,
         host_cache_bytes: int = 0,
     ) -> None:
-        device_type = kv_cache.layers[0].device.type
+        self._device = kv_cache.layers[0].device
+        device_type = self._device.type
         self.scheduler = Scheduler(
             kv_cache.num_slots,
             max_step_tokens,
@@ -89,6 +93,7 @@ class EngineCore:
         """Per prefix the KV of every layer: `[2, H_kv, T, D]` each, in host memory."""
         self.model_runner = ModelRunner(model, kv_cache)
         self.steps = 0
+        self._max_step_tokens, self._good_steps = max_step_tokens, 0
         self._kv_cache = kv_cache
         self._vocab_size = vocab_size
 
@@ -133,9 +138,8 @@ class EngineCore:
                 state.num_computed_tokens = restore_prefix(
                     self._kv_cache, self.host_cache, state, allocation
                 )
-            except Exception as error:  # a cache that saves time must never cost a reply
-                if _is_device_error(error):
-                    raise DeviceLostError(type(error).__name__) from error
+            except Exception as error:  # noqa: BLE001 - a cache must never cost a reply
+                self._check_device(error)
                 self.host_cache.drop_all()
                 state.num_computed_tokens = 0
 
@@ -168,6 +172,7 @@ class EngineCore:
         except Exception as error:  # noqa: BLE001 - any error: the other requests must survive it
             self._recover_from_error(step, error, output)
             return
+        self._grow_step()
         share_step_time(step, time.perf_counter() - started)
         for scheduled in step:
             token_ids = sampled.get(scheduled.state.request.id, [])
@@ -213,29 +218,35 @@ class EngineCore:
         self, step: list[ScheduledRequest], error: Exception, output: StepOutput
     ) -> None:
         """Reallocate the KV cache and fail only the requests to blame."""
-        if _is_device_error(error):
-            raise DeviceLostError(type(error).__name__) from error
-        output.error = type(error).__name__
+        self._check_device(error)
+        output.error = describe_error(error)
+        self._good_steps = 0
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             self.scheduler.max_step_tokens = max(
                 MIN_STEP_TOKENS, self.scheduler.max_step_tokens // 2
             )
+        if isinstance(error, MemoryError):
+            # Memory of the host. Memory of the device has nothing to do with this cache.
             self.host_cache.drop_all()
         self._kv_cache.reallocate()
         for state in self.scheduler.record_failure(step):
             self.scheduler.remove_request(state.request.id, keep_prefix=False)
-            output.failed[state.request.id] = output.error
+            output.failed[state.request.id] = type(error).__name__
+
+    def _check_device(self, error: Exception) -> None:
+        """Raise `DeviceLostError` if an error leaves the device in an unknown state."""
+        if is_device_lost(error, self._device):
+            raise DeviceLostError(describe_error(error)) from error
+
+    def _grow_step(self) -> None:
+        """Give a step that memory had made smaller its tokens back, little by little."""
+        self._good_steps += 1
+        if self._good_steps % STEPS_BEFORE_GROWTH == 0:
+            grown = self.scheduler.max_step_tokens + MIN_STEP_TOKENS
+            self.scheduler.max_step_tokens = min(self._max_step_tokens, grown)
 
 
 def _describe_finish(state: RequestState, reason: FinishReason) -> FinishedRequest:
     return FinishedRequest(
         reason, len(state.request.prompt), state.num_new_tokens, state.gpu_seconds
     )
-
-
-def _is_device_error(error: Exception) -> bool:
-    """Whether an error came from the device. Running out of device memory doesn't count."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return False
-    text = str(error)
-    return isinstance(error, torch.AcceleratorError) or "CUDA" in text or "cuDNN" in text

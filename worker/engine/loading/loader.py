@@ -18,6 +18,7 @@ from worker.engine import LoadError, ModelInfo
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.device import select_device, select_dtype
 from worker.engine.loading.gguf import convert_gguf
 from worker.engine.loading.memory import (
     estimate_graph_bytes,
@@ -35,12 +36,6 @@ DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
 PACKED_COPY_DIVISOR: Final = 4
 """On a CPU a second copy of the weights may take 1/4 of the free memory."""
 
-DTYPES: Final = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -57,8 +52,8 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     """Load a checkpoint directory or `.gguf` file. Raises `LoadError` if it can't be served."""
     directory = _checkpoint_directory(checkpoint, engine_config, progress)
     hf_config = _load_hf_config(directory)
-    device = _select_device(engine_config.device)
-    dtype = _select_dtype(engine_config.dtype, device)
+    device = select_device(engine_config.device)
+    dtype = select_dtype(engine_config.dtype, device)
     quantization_config = transformers_config(engine_config.quantization, dtype)
     weight_bytes = _weight_bytes(directory, hf_config, dtype, engine_config.quantization)
     _check_size(weight_bytes, device, engine_config.quantization or _dtype_name(dtype))
@@ -139,29 +134,6 @@ def _load_hf_config(directory: Path) -> Any:
         raise LoadError(
             f"transformers rejects config.json in {directory} ({type(error).__name__})"
         ) from error
-
-
-def _select_device(name: str) -> torch.device:
-    """Return the device of the model. One worker uses one GPU."""
-    try:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        device = device if name == "auto" else torch.device(name)
-    except RuntimeError:
-        raise LoadError(f"device must be auto, cpu or cuda, not {name}") from None
-    if device.type not in DEFAULT_STEP_TOKENS:
-        raise LoadError(f"device must be auto, cpu or cuda, not {name}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise LoadError(f"there is no device {name}")
-    return device
-
-
-def _select_dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    found = DTYPES.get(name)
-    if found is None:
-        raise LoadError(f"dtype must be auto, float32, bfloat16 or float16, not {name}")
-    return found
 
 
 def _dtype_name(dtype: torch.dtype) -> str:

@@ -9,10 +9,12 @@ for two levels of scales.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Final
 
 import torch
+from packaging.version import Version
 from torch import nn
 from transformers import BitsAndBytesConfig, PreTrainedModel, TorchAoConfig
 
@@ -21,9 +23,15 @@ from worker.engine import LoadError
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A quantization: package, bytes per weight, and transformers configuration by dtype."""
+    """
+    A quantization: package, bytes per weight, and transformers configuration by dtype.
+
+    Older versions than `min_version` are far slower: bitsandbytes below 0.50 unpacks the weights at
+    each call for more than one row.
+    """
 
     package: str
+    min_version: str
     bytes_per_weight: float
     build_config: Callable[[torch.dtype], Any]
 
@@ -42,13 +50,17 @@ def _nf4_config(dtype: torch.dtype) -> Any:
 
 
 SCHEMES: Final = {
-    "int8": Scheme("torchao", 1.01, _int8_config),
-    "nf4": Scheme("bitsandbytes", 0.52, _nf4_config),
+    "int8": Scheme("torchao", "0.18", 1.01, _int8_config),
+    "nf4": Scheme("bitsandbytes", "0.50", 0.52, _nf4_config),
 }
 
 
 def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
-    """Return the configuration for transformers. Raises `LoadError` if the package is missing."""
+    """
+    Return the configuration for transformers.
+
+    Raises `LoadError` if the package is missing, or older than the first version that is fast.
+    """
     if name is None:
         return None
     scheme = _find_scheme(name)
@@ -57,7 +69,15 @@ def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
             f"STARCHAT_QUANTIZATION={name} needs the package {scheme.package}: "
             f"pip install 'starchat-slack[{name}]'"
         )
+    check_version(scheme.package, scheme.min_version)
     return scheme.build_config(dtype)
+
+
+def check_version(package: str, min_version: str) -> None:
+    """Raise `LoadError` if a package is older than a version."""
+    found = version(package)
+    if Version(found) < Version(min_version):
+        raise LoadError(f"quantization needs {package} {min_version} or newer, not {found}")
 
 
 def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> int:

@@ -1,4 +1,4 @@
-"""Process-wide torch settings: CPU threads and library warnings."""
+"""Process-wide torch settings: CPU threads, attention kernels and library warnings."""
 
 import logging
 import os
@@ -15,8 +15,14 @@ CPU_QUOTA_FILE: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 def configure_torch(config: EngineConfig) -> None:
-    """Set the number of CPU threads and silence library warnings."""
+    """
+    Set the number of CPU threads, silence library warnings, and keep cuDNN out of attention.
+
+    cuDNN builds a plan for each new shape of scaled dot product attention, in up to a second, and
+    steps with prefill have a new shape nearly each time (pytorch/pytorch#196678).
+    """
     torch.set_num_threads(config.threads or min(torch.get_num_threads(), count_usable_cores()))
+    torch.backends.cuda.enable_cudnn_sdp(False)  # noqa: FBT003 - torch takes it by position
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
 

@@ -1,0 +1,47 @@
+"""Device errors: a device that is lost, told from a call that it refused."""
+
+from typing import Final
+
+import torch
+
+STICKY_ERRORS: Final = (
+    *("illegal memory access", "illegal instruction", "illegal address space"),
+    *("misaligned address", "invalid program counter", "device-side assert"),
+    *("launch failure", "launch timed out", "uncorrectable", "hardware stack error"),
+    *("context is destroyed", "driver shutting down", "NVLink error"),
+)
+"""CUDA's texts of errors after which every call of the process fails."""
+DEVICE_WORDS: Final = ("CUDA", "cuDNN", "CUDNN", "CUBLAS", "NCCL")
+"""Words of errors that come from the device's libraries."""
+MAX_REASON_CHARACTERS: Final = 200
+
+
+def is_device_lost(error: Exception, device: torch.device) -> bool:
+    """
+    Whether no call to the device works any more. Only then must the process exit.
+
+    Libraries refuse single calls too: an unsupported shape, memory that they do not get. So unless
+    the error is known as final, a small computation asks the device itself.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    text = str(error)
+    if isinstance(error, RuntimeError) and any(sticky in text for sticky in STICKY_ERRORS):
+        return True
+    is_from_device = isinstance(error, torch.AcceleratorError) or any(
+        word in text for word in DEVICE_WORDS
+    )
+    return is_from_device and not _responds(device)
+
+
+def describe_error(error: Exception) -> str:
+    """Return class and first line of an engine's error: the engine knows no text of people."""
+    line = next(iter(str(error).splitlines()), "").strip()[:MAX_REASON_CHARACTERS]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _responds(device: torch.device) -> bool:
+    try:
+        return float(torch.ones(1, device=device).add_(1)) > 1
+    except Exception:  # noqa: BLE001 - the device did not compute
+        return False
