@@ -18,7 +18,7 @@ DTYPES: Final = {
 DRIVER_FILE: Final = Path("/proc/driver/nvidia/version")
 """Version of NVIDIA's driver; a container sees the host's."""
 GPU_FILE: Final = Path("/dev/nvidia0")
-"""Present if this process may see a GPU: a container has this file only for a GPU of its own."""
+"""Present if this process may see a GPU: a container has it only if it was given a GPU."""
 
 
 def select_device(name: str) -> torch.device:
