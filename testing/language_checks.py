@@ -12,6 +12,8 @@ from scripts.catalogues import read_catalogue
 READ_FIELDS: Final = frozenset({"text", "accessibility_label", "alt_text", "status", "title"})
 """Fields whose text people read."""
 LATIN_WORDS: Final = re.compile(r"[A-Za-z']+(?:[ ,][A-Za-z']+){2,}")
+MANIFEST_NAME: Final = "Ask StarChat about this"
+"""Name of the message shortcut, which Slack shows in one language."""
 CODE_SPAN: Final = re.compile(r"`[^`]*`")
 QUOTED_TYPES: Final = frozenset({"rich_text", "rich_text_preformatted"})
 """Elements with text of people and of the model, which is never translated."""
@@ -48,5 +50,6 @@ def find_english(payload: Any) -> list[str]:
     return [
         text
         for text in list_read_texts(payload)
-        if text in list_english_labels() or LATIN_WORDS.search(CODE_SPAN.sub("", text))
+        if text in list_english_labels()
+        or LATIN_WORDS.search(CODE_SPAN.sub("", text.replace(MANIFEST_NAME, "")))
     ]

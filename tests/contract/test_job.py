@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from contract.conversation import Speaker, Turn
 from contract.job import MAX_JOB_BYTES, BadJobError, Job, Streaming, Thread, job_id
+from contract.language import Language
 
 IDS = st.from_regex(r"[A-Z][A-Z0-9]{0,10}", fullmatch=True)
 TIMESTAMPS = st.from_regex(r"[0-9]{1,10}\.[0-9]{1,6}", fullmatch=True)
@@ -32,6 +33,7 @@ JOBS = st.builds(
     user=IDS,
     user_team=IDS,
     streaming=st.sampled_from(Streaming),
+    language=st.sampled_from(Language),
 )
 SECRET = "the text of a user"
 
@@ -49,6 +51,17 @@ def test_job_survives_a_round_trip(job: Job) -> None:
     """The worker reads exactly what the bot wrote."""
     assert Job.from_json(job.to_json()) == job
     assert job.question == job.turns[-1]
+
+
+def test_job_without_a_language_is_english() -> None:
+    """An older bot wrote it. English is left out, so that older workers read the job too."""
+    english = Job.from_json(json.dumps(job_fields()))
+    chinese = Job.from_json(json.dumps(job_fields(language="zh_CN")))
+
+    assert (english.language, chinese.language) == (Language.ENGLISH, Language.CHINESE)
+    assert "language" not in english.to_json()
+    with pytest.raises(BadJobError, match="language"):
+        Job.from_json(json.dumps(job_fields(language="tlh")))
 
 
 @given(one=st.tuples(IDS, IDS, TIMESTAMPS), other=st.tuples(IDS, IDS, TIMESTAMPS))

@@ -13,6 +13,7 @@ from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.notices import Notice, Sentence
 from bot.records.rules import ChangeRequest
 from bot.rules.channel_rules import ChannelRules
+from bot.rules.versions import VersionedRules
 from bot.slack.poster import Poster
 from bot.store.thread_cache import ThreadCache
 from contract.job import Thread
@@ -89,6 +90,22 @@ def test_job_has_the_language_of_its_asker(workspace: Workspace, redis: Redis) -
         languages.append(job.language)
 
     assert languages == [Language.CHINESE, Language.ENGLISH]
+
+
+@pytest.mark.usefixtures("bot")
+def test_thread_has_the_language_of_its_channel(
+    workspace: Workspace, redis: Redis, languages: ReaderLanguages
+) -> None:
+    """Placeholder and job, of a person who uses Slack in English."""
+    cache = languages.rules.cache
+    cache.replace_rules({}, cache.read_clock())
+    cache.put_rules(PYTHON, VersionedRules(ChannelRules(language=Language.CHINESE), 1))
+    ts = workspace.post_message(LIN, PYTHON, "@StarChat hi")
+    wait_for_words(workspace, PYTHON, ts, "目前没有 worker")
+
+    job = find_job(redis, PYTHON, ts)
+    assert job is not None
+    assert job.language is Language.CHINESE
 
 
 def test_rule_of_a_channel_comes_before_the_asker(languages: ReaderLanguages) -> None:

@@ -14,6 +14,7 @@ from bot.handlers.rules.settings_handler import CLOSE, SettingsCommand, Settings
 from bot.records.database import RecordsUnavailableError
 from bot.rules import texts
 from bot.rules.channel_rules import ChannelRules, WhoMayAsk
+from contract.language import Language
 from testing.polling import poll_until
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, LIN, SAM, Workspace
@@ -168,3 +169,15 @@ def test_form_opens_within_the_life_of_its_trigger(
     )
 
     assert call["args"]["text"] == str(texts.SETTINGS_EXPIRED)
+
+
+def test_language_is_a_rule_like_the_others(form: SettingsHandler, rules: RuleReader) -> None:
+    """It is saved and logged, and undo takes it back."""
+    assert form.submit_form(make_body(GENERAL, 0, user=ADA, language="zh_CN")) == CLOSE
+    assert rules.read_rules(GENERAL, Source.LAST_TRY).language is Language.CHINESE
+    last = rules.store.find_last_change(TEAM, GENERAL)
+    assert last is not None
+    assert last.rules == ("language",)
+
+    assert undo(form, "1") == str(texts.describe_undone(("language",)))
+    assert rules.read_rules(GENERAL, Source.LAST_TRY).language is None
