@@ -79,7 +79,7 @@ class JobBuilder:
         turns = self._build_turns(thread, ts, messages, source)
         user, team = author
         is_cached = source is Source.CACHE
-        asker = self.users.lookup_users(thread.team, [user], cached_only=is_cached)[user]
+        language = self.users.lookup_language(thread.team, user, cached_only=is_cached)
         return Job(
             thread=thread,
             ts=ts,
@@ -87,7 +87,7 @@ class JobBuilder:
             user_team=team,
             turns=turns,
             streaming=self.streaming,
-            language=asker.language,
+            language=language,
         )
 
     def apply_rules(self, job: Job, rules: ChannelRules) -> Job:

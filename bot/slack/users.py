@@ -5,13 +5,13 @@ from concurrent.futures import Executor
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis import Redis
 from slack_sdk import WebClient
 
 from bot.messages.mrkdwn import replace_surrogates
-from bot.slack.budget import pace_calls
-from bot.slack.client import CALL_ERRORS, error_name
+from bot.slack.budget import NoBudgetError, pace_calls
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.shared_calls import SharedCalls
 from bot.store.client import NotCachedError
 from bot.store.language_choices import LanguageChoices
@@ -51,6 +51,8 @@ class User(BaseModel):
     is_guest: bool = False
     is_resolved: bool = True
     language: Language = Language.ENGLISH
+    was_asked_for: bool = Field(default=True, exclude=True)
+    """Whether Slack was asked: the budget, or a refusal of the whole app, may forbid it."""
 
     @property
     def is_person(self) -> bool:
@@ -111,15 +113,21 @@ class UserDirectory:
         fetched = self._fetch_users(self._author_calls, team, [user])
         return fetched.get(user, User(name=user, is_resolved=False))
 
-    def lookup_language(self, team: str, user: str) -> Language:
+    def lookup_language(self, team: str, user: str, *, cached_only: bool = False) -> Language:
         """
         Return the language of a user; English if Slack does not tell it in time.
 
-        `user` may be empty, or the id of an app, which has no locale.
+        `user` may be empty, or the id of an app, which has no locale. With `cached_only`, raises
+        `NotCachedError` if a lookup is necessary.
         """
         if not user.startswith(USER_ID_PREFIXES):
             return Language.ENGLISH
-        return self.lookup_users(team, [user])[user].language
+        found = self._read_cache(team, [user])
+        if not found and cached_only:
+            raise NotCachedError
+        found = found or self._fetch_users(self._author_calls, team, [user])
+        unresolved = User(name=user, is_resolved=False)
+        return self._apply_choices(team, {user: found.get(user, unresolved)})[user].language
 
     def fetch_language(self, user: str) -> Language:
         """Return the language of a user by a call that is not cached: it needs no Redis."""
@@ -164,7 +172,13 @@ class UserDirectory:
         except CALL_ERRORS as error:
             log.warning("user not found", user=user, why=type(error).__name__)
             is_invisible = error_name(error) in INVISIBLE_USER_ERRORS
-            return User(name=user, is_guest=is_invisible, is_resolved=False)
+            was_asked_for = not isinstance(error, NoBudgetError | AppRefusedError)
+            return User(
+                name=user,
+                is_guest=is_invisible,
+                is_resolved=False,
+                was_asked_for=was_asked_for,
+            )
         profile = answer.get("user")
         return _parse_user(profile if isinstance(profile, dict) else {}, user)
 
@@ -173,6 +187,8 @@ class UserDirectory:
             return
         with self._redis.pipeline(transaction=False) as pipe:
             for user, cached in fetched.items():
+                if not cached.was_asked_for:
+                    continue
                 ttl = keys.TEXT_TTL_SECONDS if cached.is_resolved else UNRESOLVED_TTL_SECONDS
                 pipe.set(keys.user_profile(team, user), cached.model_dump_json(), ex=ttl)
             pipe.execute()

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
+from bot.slack.client import SlackWebClient
 from bot.slack.users import (
     MAX_CALLS_PER_MESSAGE,
     UNRESOLVED_TTL_SECONDS,
@@ -17,7 +18,7 @@ from bot.slack.users import (
 from contract import keys
 from contract.language import Language
 from testing.slack_events import BOT_IDENTITY
-from testing.workspace import ADA, LIN, SAM, Workspace
+from testing.workspace import ADA, BOT_TOKEN, LIN, SAM, Workspace
 
 UNRESOLVED_ADA = User(name=ADA, is_resolved=False)
 
@@ -118,6 +119,23 @@ def test_language_comes_with_the_name(
 
     assert languages == [Language.CHINESE, Language.CHINESE, Language.ENGLISH, Language.ENGLISH]
     assert len(workspace.api_calls(start, "users.info")) == 3
+    workspace.send_control("person", id=LIN, name="Lin")
+
+
+def test_language_is_asked_for_again_after_the_app_was_refused(
+    redis: Redis, workspace: Workspace
+) -> None:
+    """A token that was revoked for a moment leaves no one with English for a minute."""
+    workspace.send_control("person", id=LIN, name="Lin", locale="zh-CN")
+    client = SlackWebClient(token=BOT_TOKEN, base_url=workspace.api_url, retry_handlers=[])
+    with ThreadPoolExecutor(1) as pool:
+        users = UserDirectory(redis, client, pool, pool)
+        workspace.set_faults({"method": "users.info", "fault": "error", "error": "token_revoked"})
+        assert users.lookup_language(BOT_IDENTITY.team, LIN) is Language.ENGLISH
+        workspace.set_faults()
+        client.auth_test()
+
+        assert users.lookup_language(BOT_IDENTITY.team, LIN) is Language.CHINESE
     workspace.send_control("person", id=LIN, name="Lin")
 
 
