@@ -32,3 +32,11 @@ def test_auth_test_and_users_info_return_slacks_fields(slack: InMemoryWorkspace)
     assert slack.call_method("auth.test")["bot_id"] == "B0STARCHAT"
     assert slack.call_method("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
     assert slack.expect_error("users.info", user="U9") == "user_not_found"
+
+
+def test_locale_is_told_to_those_who_ask_for_it(slack: InMemoryWorkspace) -> None:
+    """As Slack does, which leaves it out otherwise."""
+    asked = slack.call_method("users.info", user=ADA, include_locale=True)["user"]
+
+    assert asked["locale"] == "en-US"
+    assert "locale" not in slack.call_method("users.info", user=ADA)["user"]
