@@ -94,7 +94,7 @@ MATRIX: Final = (
         ClusterSpec(bot_count=2, worker_count=2),
         (
             *poison_jobs.POISON_JOBS,
-            asks.ASKS,
+            *asks.ASKS,
             *stops.STOPS,
             *reworks.REWORKS,
             votes.VOTES,

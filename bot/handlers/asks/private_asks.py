@@ -103,9 +103,9 @@ class PrivateAsks:
         """Return the request, or why there is none. Raises `AskerUnknownError`."""
         team = self.asker_check.identity.team
         source = Thread(team=team, channel=pressed.channel, ts=pressed.ts)
+        # Read before the answer: a worker stores that before the job leaves the queue.
+        is_open = bool(self.redis.llen(keys.thread_queue(team, source.channel, source.ts)))
         if self.answers.read_versions(source, pressed.ts)[0] is None:
-            queue = keys.thread_queue(team, source.channel, source.ts)
-            is_open = bool(self.redis.llen(queue))
             return texts.ANSWER_NOT_READY if is_open else texts.ANSWER_NOT_KEPT
         asked = self._read_question(source)
         if asked is None or asked.user != pressed.user:
