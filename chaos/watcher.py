@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from chaos.checker.collector import TOKEN_PATTERN
+from chaos.checker.collector import TOKEN_PATTERN, is_asked
 from chaos.checker.history import END_STATES
 from chaos.load import Question
 from testing.worker_harness import reply_metadata
@@ -85,7 +85,8 @@ class ReplyWatcher:
         self._next_change = int(found["next"])
         for change in found["changes"]:
             message: Json = change["message"]
-            if message.get("user") == STARCHAT and change["type"] != "message_deleted":
+            is_reply = message.get("user") == STARCHAT and not is_asked(message)
+            if is_reply and change["type"] != "message_deleted":
                 self._record_version(change["at"], message, reply_metadata(message))
 
     def _record_version(self, at: float, message: Json, metadata: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ class _HistoryBuilder:
         """Add the post, edit or deletion of a message."""
         body = change["message"]
         place = Place(self._team, change["channel"], body.get("thread_ts") or body["ts"])
-        is_own = body.get("user") == STARCHAT and not _is_asked(body)
+        is_own = body.get("user") == STARCHAT and not is_asked(body)
         add_message = self._add_own_message if is_own else self._add_question
         add_message(change["type"], change["at"], place, body)
 
@@ -117,7 +117,7 @@ class _HistoryBuilder:
     def _add_question(self, kind: str, at: float, place: Place, body: Json) -> None:
         ts = body["ts"]
         found, known = TOKEN_PATTERN.search(str(body.get("text", ""))), self.mentions.get(ts)
-        if kind == "message" and found is not None and ("bot_id" not in body or _is_asked(body)):
+        if kind == "message" and found is not None and ("bot_id" not in body or is_asked(body)):
             self.mentions[ts] = Mention(ts, place, found.group(), at)
         elif kind == "message_deleted" and known is not None:
             self.mentions[ts] = replace(known, deleted_at=at)
@@ -125,7 +125,7 @@ class _HistoryBuilder:
             self.mentions[ts] = replace(known, edited_at=known.edited_at or at)
 
 
-def _is_asked(body: Json) -> bool:
+def is_asked(body: Json) -> bool:
     """Return whether the app posted a message as a question of a person."""
     blocks = body.get("blocks") or ()
     return any(str(block.get("block_id", "")).startswith("asked ") for block in blocks)

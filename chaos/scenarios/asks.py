@@ -1,12 +1,13 @@
 """Asks: questions by forms and commands, and shared answers, while bots die at each step."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from bot.failpoints import Failpoint
-from chaos.checker.collector import make_token
+from chaos.checker.collector import is_asked, make_token
 from chaos.checker.expectations import Bounds
 from chaos.load import Question
 from chaos.run import DoomedProcess, ScenarioRun
@@ -95,7 +96,7 @@ def _find_asked(run: ScenarioRun, place: tuple[str, str | None], user: str, toke
     if len(asked) > 1:
         run.failures.append("a question was posted twice")
     ts = str(asked[0]["ts"])
-    return Question(ts, channel, root or ts, user, token, float(ts))
+    return Question(ts, channel, root or ts, user, token, time.monotonic())
 
 
 def _list_asked(
@@ -104,8 +105,7 @@ def _list_asked(
     return [
         message
         for message in run.cluster.workspace.read_messages(*place, user)
-        if token in str(message["text"])
-        and any(b.get("block_id", "").startswith("asked ") for b in message.get("blocks") or ())
+        if token in str(message["text"]) and is_asked(message)
     ]
 
 
@@ -128,7 +128,7 @@ def share_while_bots_die(run: ScenarioRun) -> None:
     private = {token: _find_asked(run, (direct, None), user, token) for token in origins}
     run.questions += private.values()
     run.wait_for_replies()
-    with _doomed_bot(run, count):
+    with _doomed_bot(run, 1):
         for question in [*private.values()] * 2:
             _press_share(run, question)
     for token, channel in origins.items():
