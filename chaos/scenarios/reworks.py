@@ -91,6 +91,8 @@ def kill_bot_while_deleting(run: ScenarioRun) -> None:
     """Kill the bot after the record of a deletion, and after a part is gone."""
     for point in DELETION_POINTS:
         questions = _ask_and_wait(run, run.scale_count(4, 2))
+        # Their replies are gone at the end, as their people wish.
+        run.excused |= {question.ts for question in questions}
         doomed = _replace_bots(run, f"{point}:kill:{run.rng.randint(1, 2)}")
         for question in questions:
             with contextlib.suppress(RefusedError):

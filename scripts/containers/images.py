@@ -14,6 +14,7 @@ VALKEY_IMAGE: Final = "localhost/valkey/valkey:9"
 TARGETS: Final = {
     "bot": "starchat-bot",
     "worker": "starchat-worker",
+    "remote-worker": "starchat-remote-worker",
     "demo-worker": "starchat-demo-worker",
     "fakeslack": "starchat-fakeslack",
 }
