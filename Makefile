@@ -22,10 +22,10 @@ unit: ## run the tests that start no process and open no connection, in half a m
 coverage: ## trace all tests and the processes of the product, a third slower
 	@TRACE_PROCESSES=1 bash .ci/run tests
 
-vllm: ## test the remote engine on a real vLLM, set up once in ten minutes; 3 minutes
+vllm: ## test the remote engine on a real vLLM, set up once in ten minutes; 3 minutes; SCALE=2 replicas
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -c 'from bench.engine.environment import ensure_python; ensure_python("vllm")'
-	@.venv/bin/python -m pytest -m vllm --timeout 600
+	@VLLM_REPLICAS=$${SCALE:-1} .venv/bin/python -m pytest -m vllm --timeout 600 -s $${SCALE:+-k replicas}
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev

@@ -27,8 +27,14 @@ ENVIRONMENT: Final = {
 class VllmServer:
     """`vllm serve` over a checkpoint, in float32, on a free port."""
 
-    def __init__(self, interpreter: Path, checkpoint: Path, log: Path) -> None:
-        """Start the server; `wait_until_ready` waits for it. Its output goes to `log`."""
+    def __init__(
+        self, interpreter: Path, checkpoint: Path, log: Path, *, replicas: int = 1
+    ) -> None:
+        """
+        Start the server; `wait_until_ready` waits for it. Its output goes to `log`.
+
+        `replicas` engines share its requests (data parallelism).
+        """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
@@ -37,6 +43,8 @@ class VllmServer:
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32"]
         command += ["--max-model-len", str(CONTEXT_TOKENS), "--max-num-seqs", str(SLOTS)]
         command += ["--generation-config", "vllm", "--enforce-eager"]
+        if replicas > 1:
+            command += ["--data-parallel-size", str(replicas)]
         self._command = command
         self._process = self.start_serving()
 
@@ -67,8 +75,12 @@ class VllmServer:
 
     def read_metric(self, name: str) -> float:
         """Return the sum of a metric over its labels; 0 if it is not there."""
-        text = self._fetch("/metrics")
-        return sum(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)))
+        return sum(value for _, value in self.list_samples(name))
+
+    def list_samples(self, name: str) -> list[tuple[str, float]]:
+        """Return labels and value of each sample of a metric."""
+        found = re.findall(rf"^{name}({{[^}}]*}})? (\S+)$", self._fetch("/metrics"), re.MULTILINE)
+        return [(labels, float(value)) for labels, value in found]
 
     def stop_serving(self) -> None:
         """End the server and wait for it."""

@@ -1,9 +1,11 @@
 """Remote engine on a real vLLM: the same promises, the same replies, and nothing left running."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from worker.remote_engine.client import RemoteEngine
 from worker.remote_engine.server_watch import RemoteConfig
 
 VLLM_PYTHON = find_python("vllm")
+NUM_REPLICAS = int(os.environ.get("VLLM_REPLICAS", "1"))
+"""`make vllm SCALE=2` sets it; only the test of replicas runs then."""
 NUM_STOPS = 1000
 RUNNING = "vllm:num_requests_running"
 
@@ -123,3 +127,25 @@ async def test_a_restarted_server_serves_what_waits(tmp_path: Path) -> None:
         server.start_serving()
         assert len((await waiting)[0]) == 5
         await engine.shut_down()
+
+
+@pytest.mark.skipif(NUM_REPLICAS < 2, reason="needs `make vllm SCALE=2`")
+async def test_replicas_share_the_load(tmp_path: Path) -> None:
+    """Each replica answers a part of the threads."""
+    assert VLLM_PYTHON is not None
+    log = tmp_path / "vllm.log"
+    with VllmServer(VLLM_PYTHON, wide_bigcode(), log, replicas=NUM_REPLICAS) as server:
+        await asyncio.to_thread(server.wait_until_ready)
+        engine = RemoteEngine(RemoteConfig(url=server.url, model=str(wide_bigcode())))
+        requests = [
+            replace(build_request(f"r{number}", count=64), scope=f"T1/C1/{number}.0")
+            for number in range(32)
+        ]
+        replies = await asyncio.gather(*(collect_reply(engine, one) for one in requests))
+        await engine.shut_down()
+        samples = await asyncio.to_thread(server.list_samples, "vllm:generation_tokens_total")
+
+    assert all(len(ids) == 64 for ids, _ in replies)
+    print(dict(samples))  # noqa: T201 - shown by make vllm
+    assert len(samples) == NUM_REPLICAS
+    assert all(tokens >= 64 for _, tokens in samples)
