@@ -25,6 +25,7 @@ from bot.handlers.asks.form import (
 )
 from bot.messages.asks import texts
 from bot.messages.asks.ask_request import AskRequest
+from bot.messages.content.json_fields import read_sender
 from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
@@ -64,7 +65,8 @@ class ShortcutHandler:
             request = None if fault is not None else submission.to_request()
         except BadFormError:
             log.warning("form not readable")
-            return _show(texts.FORM_UNREADABLE, Language.ENGLISH)
+            language = self.asker_check.lookup_language(read_sender(body))
+            return _show(texts.FORM_UNREADABLE, language)
         language = self.asker_check.lookup_language(submission.user)
         if request is None or fault is not None:
             return _keep_open(fault or texts.NO_QUESTION, language)

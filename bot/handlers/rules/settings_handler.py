@@ -15,6 +15,7 @@ from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
+from bot.messages.content.json_fields import read_sender
 from bot.messages.message import BotIdentity
 from bot.records.database import RecordsUnavailableError
 from bot.records.rules import ChangeOutcome, ChangeRequest, ChangeResult
@@ -94,7 +95,7 @@ class SettingsHandler:
             submission = parse_submission(body)
         except BadSubmissionError:
             log.warning("form not readable")
-            return self._show_sentence(_find_sender(body), texts.FORM_UNREADABLE)
+            return self._show_sentence(read_sender(body), texts.FORM_UNREADABLE)
         channel = submission.address.channel
         refusal = self._refuse_user(channel, submission.user)
         if refusal is not None:
@@ -232,13 +233,6 @@ def _describe_undo(result: ChangeResult) -> Translatable:
         return texts.describe_undone(result.changed)
     is_over = result.outcome is ChangeOutcome.NOTHING_TO_UNDO
     return texts.NOTHING_TO_UNDO if is_over else texts.ALREADY_DONE
-
-
-def _find_sender(body: Mapping[str, Any]) -> str:
-    """Return the user of a body that may be malformed; empty if it names none."""
-    sender = body.get("user")
-    user = sender.get("id") if isinstance(sender, dict) else None
-    return user if isinstance(user, str) else ""
 
 
 def _show(view: View) -> Json:

@@ -24,3 +24,8 @@ def get_text(raw: Json, name: str) -> str:
     found = raw.get(name)
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     return str(found) if isinstance(found, str) or is_number else ""
+
+
+def read_sender(body: Json) -> str:
+    """Return the user of a payload that may be malformed otherwise; empty if it names none."""
+    return get_text(get_mapping(body, "user"), "id")

@@ -22,6 +22,7 @@ from testing.language_checks import find_english
 from testing.queue_inspector import find_job
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Json, Workspace
+from tests.bot.handlers.rule_parts import build_settings
 
 TEAM = BOT_IDENTITY.team
 WRITING_METHODS = ("chat.", "views.", "assistant.")
@@ -170,3 +171,13 @@ def test_search_for_english_can_fail() -> None:
     )
 
     assert found == ["Stop", "No worker is running."]
+
+
+def test_malformed_form_is_refused_in_the_language_of_its_sender(
+    web: WebClient, background: BackgroundTasks, languages: ReaderLanguages
+) -> None:
+    """The sender is read although the form is not."""
+    form = build_settings(languages.rules, web, background)
+
+    assert find_english(form.submit_form({"user": {"id": ADA}, "view": {}})["view"]) == []
+    assert find_english(form.submit_form({"user": {"id": LIN}})["view"])
