@@ -1,4 +1,4 @@
-"""Cost of the remote engine: first token and throughput of a vLLM, through it and straight."""
+"""Cost of the remote engine: first token, throughput and stops of a vLLM, beside a plain client."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ import aiohttp
 
 from bench.engine.environment import ensure_python
 from testing.checkpoints import wide_bigcode
+from testing.polling import poll_until
 from testing.vllm_server import SLOTS, VllmServer
 from worker.engine import Request, SamplingParams, Tokens
 from worker.remote_engine.client import RemoteEngine
@@ -23,6 +24,7 @@ from worker.remote_engine.server_watch import RemoteConfig
 NEW_TOKENS: Final = 128
 PROMPT_TOKENS: Final = 64
 REQUESTS: Final = 48
+NUM_STOPS: Final = 20
 CONCURRENCIES: Final = (1, 8, SLOTS)
 SAMPLING: Final = SamplingParams(max_new_tokens=NEW_TOKENS, temperature=0.2, seed=1)
 
@@ -55,8 +57,10 @@ async def _measure(rounds: int) -> str:
                     "through the remote engine": lambda number: _ask_engine(engine, number),
                 }
                 table = await _measure_rounds(ways, rounds)
+            stops = sorted([await _time_stop(engine, server) for _ in range(NUM_STOPS)])
             await engine.shut_down()
-            return table
+            median, most = 1000 * statistics.median(stops), 1000 * stops[-1]
+            return f"{table}\n\nstop to an idle server: {median:.0f} ms, at most {most:.0f} ms"
 
 
 async def _measure_rounds(ways: Mapping[str, Ask], rounds: int) -> str:
@@ -86,6 +90,21 @@ async def _ask_all(ask: Ask, concurrency: int) -> HopFigures:
     waits = await asyncio.gather(*map(ask_one, range(REQUESTS)))
     seconds = time.monotonic() - started
     return HopFigures(statistics.median(waits), REQUESTS * NEW_TOKENS / seconds)
+
+
+async def _time_stop(engine: RemoteEngine, server: VllmServer) -> float:
+    """Return the seconds from the stop of a request until the server runs none."""
+    sampling = SamplingParams(max_new_tokens=400, temperature=0.0)
+    async with aclosing(engine.generate(Request("stop", _build_prompt(1), sampling))) as events:
+        await anext(events)
+        started = time.monotonic()
+        engine.abort_request("stop")
+        async for _ in events:
+            pass
+    await asyncio.to_thread(
+        poll_until, lambda: server.read_metric("vllm:num_requests_running") == 0, timeout=60
+    )
+    return time.monotonic() - started
 
 
 def _build_prompt(number: int) -> tuple[int, ...]:
