@@ -1,9 +1,15 @@
 """Steps of tests that ask about a message: choose the shortcut, submit its form, find the job."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from redis import Redis
 
+from bot.records.database import Records
+from bot.records.rules import ChangeRequest, RuleStore
+from bot.rules.channel_rules import ChannelRules, WhoMayAsk
+from bot.store.rules_cache import RulesCache
 from contract import keys
 from contract.job import Job
 from testing.polling import poll_until
@@ -83,3 +89,23 @@ def wait_until_settled(redis: Redis) -> None:
         timeout=START_SECONDS,
         description="the end of the asks",
     )
+
+
+@contextlib.contextmanager
+def close_channel(workspace: Workspace, redis: Redis) -> Iterator[None]:
+    """Let no one ask in #general, by the rules in the bots' database and in the cache."""
+    _save_rules(workspace, redis, ChannelRules(who=WhoMayAsk.NO_ONE))
+    yield
+    _save_rules(workspace, redis, ChannelRules())
+
+
+def _save_rules(workspace: Workspace, redis: Redis, rules: ChannelRules) -> None:
+    records = Records(workspace.database_url)
+    store, cache = RuleStore(records), RulesCache(redis, TEAM)
+    version = store.load_rules(TEAM, GENERAL).version
+    request = ChangeRequest(TEAM, GENERAL, ADA, f"test:{version}", f"{version}.0")
+    result = store.save_rules(request, rules, version)
+    read_at = cache.read_clock()
+    cache.replace_rules(store.load_team(TEAM), read_at)
+    records.close_database()
+    assert result.current.rules == rules

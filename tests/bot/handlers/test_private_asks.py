@@ -7,9 +7,6 @@ from redis import Redis
 
 from bot.messages.asks import texts
 from bot.rules import texts as rule_texts
-from bot.rules.channel_rules import ChannelRules, WhoMayAsk
-from bot.rules.versions import VersionedRules
-from bot.store.rules_cache import RulesCache
 from contract import keys
 from contract.answers import Answer
 from contract.job import Job, job_id
@@ -24,7 +21,7 @@ from testing.workspace import (
     Workspace,
     message_texts,
 )
-from tests.bot.handlers.ask_steps import list_modals, wait_until_settled
+from tests.bot.handlers.ask_steps import close_channel, list_modals, wait_until_settled
 
 pytestmark = pytest.mark.usefixtures("bot")
 ANSWER = Answer(text="```x```", reply_id="0a", facts="{}", details="{}", token_ids=(1, 2))
@@ -179,14 +176,11 @@ def test_share_is_refused_where_the_person_is_not(scene: Scene) -> None:
 
 def test_share_follows_the_rules_of_the_channel(scene: Scene) -> None:
     """Where no one may ask, nothing is shared; it can be tried again."""
-    cache = RulesCache(scene.redis, TEAM)
-    cache.replace_rules({}, cache.read_clock())
-    cache.put_rules(GENERAL, VersionedRules(ChannelRules(who=WhoMayAsk.NO_ONE), 1))
-    scene.press_share()
+    with close_channel(scene.workspace, scene.redis):
+        scene.press_share()
     assert str(rule_texts.CHANNEL_CLOSED) in scene.read_refusal()
     assert scene.find_shared() == []
 
-    scene.redis.delete(keys.channel_rules(TEAM))
     scene.press_share()
     poll_until(scene.find_shared, description="the shared question")
 
