@@ -104,6 +104,13 @@ def describe_workers(ready: int, loading: int, busy: int, slots: int) -> Transla
     )
 
 
+def describe_rules_age(time: str | None) -> Translatable:
+    """Tell an administrator when the rules of channels were read last; `None` is never."""
+    if time is None:
+        return Phrase("The rules of channels haven't been read from the database yet.")
+    return Phrase("Rules of channels: last compared with the database {time}.", time=time)
+
+
 def describe_today(replies: int, gpu_ms: int, pending: int) -> Translatable:
     """Tell an administrator the sums of today, and the length of the queue."""
     return Phrase(

@@ -57,6 +57,8 @@ class AdminFacts:
     pending: int
     workers: tuple[WorkerStatus, ...]
     settings: Sequence[tuple[str, str]]
+    rules_compared_at: float | None = None
+    """When the cached rules of channels were last compared with the database (s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,20 @@ def _build_admin_blocks(facts: AdminFacts, language: Language) -> list[Block]:
         home_texts.ADMIN_TITLE,
         workers if facts.workers else home_texts.NO_WORKERS,
         home_texts.describe_today(facts.today.replies, facts.today.gpu_ms, facts.pending),
+        home_texts.describe_rules_age(_format_time(facts.rules_compared_at)),
     ]
     settings = [
         f"`{name}={escape_text(value[:MAX_SETTING_CHARACTERS]).replace('`', '')}`"
         for name, value in facts.settings
     ]
     return [_section(lines, language), _section(settings, language)]
+
+
+def _format_time(seconds: float | None) -> str | None:
+    """Return a time (s since the epoch) that Slack shows in each reader's own clock."""
+    if seconds is None:
+        return None
+    return f"<!date^{int(seconds)}^{{date_short_pretty}}, {{time}}|{int(seconds)}>"
 
 
 def _section(lines: Iterable[str | Translatable], language: Language) -> Block:

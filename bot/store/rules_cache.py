@@ -6,6 +6,7 @@ was last compared with the database (s, Redis' clock). It has no time limit: whi
 away, no rules can change.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,7 @@ from bot.store.client import NotCachedError, decode_reply, read_clock
 from bot.store.scripts import load_script
 from contract import keys
 
+COMPARED_AT_PATTERN: Final = r"[0-9]{1,12}(\.[0-9]{1,9})?"
 COMPLETE: Final = "*"
 """Field that says that the hash holds all channels with rules."""
 
@@ -55,6 +57,12 @@ class RulesCache:
     def is_complete(self) -> bool:
         """Return whether the rules of all channels are cached."""
         return bool(self.redis.hexists(self._key, COMPLETE))
+
+    def find_comparison_time(self) -> float | None:
+        """Return when the cache was last compared with the database (s, Redis' clock)."""
+        found = self.redis.hget(self._key, COMPLETE)
+        text = "" if found is None else decode_reply(found)
+        return float(text) if re.fullmatch(COMPARED_AT_PATTERN, text) else None
 
     def read_clock(self) -> float:
         """Return Redis' time (s), which `replace_rules` needs from before the database was read."""

@@ -21,6 +21,7 @@ from bot.slack.users import User
 from bot.store.asked_questions import AskedQuestions
 from bot.store.job_queue import JobQueue
 from bot.store.language_choices import LanguageChoices
+from bot.store.rules_cache import RulesCache
 from bot.store.usage_sums import UsageSums
 from contract import keys, queue_eta
 from contract.language import Language, Translatable
@@ -70,7 +71,11 @@ class HomeFacts:
             open_questions=self._count_open(user),
         )
         admin = AdminFacts(
-            sums.read_day(keys.team_usage(team), today), pending, workers, self._list_settings()
+            sums.read_day(keys.team_usage(team), today),
+            pending,
+            workers,
+            self._list_settings(),
+            RulesCache(self.redis, team).find_comparison_time(),
         )
         return MemberFacts(
             status=texts.status_text(pending, workers, queue_eta.estimate_wait(pending, workers)),

@@ -48,6 +48,7 @@ ADMIN = AdminFacts(
     pending=3,
     workers=(IDLE, IDLE.model_copy(update={"loading": True})),
     settings=[("STARCHAT_GUESTS", "allow")],
+    rules_compared_at=1_796_000_000.5,
 )
 
 
@@ -157,11 +158,14 @@ def test_administrator_sees_sums_workers_and_settings() -> None:
         "Workers: 1 ready, 1 loading. Slots: 1 of 4 busy.",
         "Replies today: 31. GPU time today: 90 s. Unanswered questions: 3.",
         "`STARCHAT_GUESTS=allow`",
+        "last compared with the database <!date^1796000000^{date_short_pretty}, {time}|1796000000>",
     ):
         assert words in shown
     without = show_view(replace(FACTS, admin=replace(ADMIN, workers=(), settings=[("A", "`<b>")])))
     assert "No worker is running.\nReplies today" in without
     assert "`A=&lt;b&gt;`" in without
+    unread = show_view(replace(FACTS, admin=replace(ADMIN, rules_compared_at=None)))
+    assert "The rules of channels haven't been read from the database yet." in unread
 
 
 def test_refused_person_sees_the_limits_alone() -> None:

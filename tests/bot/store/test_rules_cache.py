@@ -77,3 +77,16 @@ def test_malformed_entry_is_unreadable(cache: RulesCache, redis: Redis, stored: 
     with pytest.raises(RulesUnreadableError):
         cache.get_rules("C01")
     assert cache.get_rules("C02") == (DEFAULT_RULES, 0)
+
+
+@pytest.mark.parametrize("found", ["", "soon", "inf", "9" * 400])
+def test_age_of_the_cache_is_known_or_none(cache: RulesCache, redis: Redis, found: str) -> None:
+    """It is the time of the last comparison with the database."""
+    assert cache.find_comparison_time() is None
+    read_at = cache.read_clock()
+    cache.replace_rules({}, read_at)
+    compared_at = cache.find_comparison_time()
+    assert compared_at is not None
+    assert read_at <= compared_at <= cache.read_clock()
+    redis.hset(keys.channel_rules(TEAM), "*", found)
+    assert cache.find_comparison_time() is None
