@@ -32,7 +32,7 @@ THOROUGH_TEST_PATHS = (
     "worker/answering/test_reworks",
     *("worker/engine/cuda_graphs/test_compiled", "worker/engine/cuda_graphs/test_padded_batch"),
     *("worker/engine/cuda_graphs/test_fake_cuda", "worker/engine/cuda_graphs/test_runner"),
-    "worker/engine/test_child",
+    *("worker/engine/cuda_graphs/test_operation_budgets", "worker/engine/test_child"),
     *("worker/engine/test_distribution", "worker/engine/test_neighbours"),
     *("worker/engine/test_speculative", "worker/engine/test_turns"),
     *("worker/test_process_lifecycle", "worker/test_process_recovery"),
