@@ -99,6 +99,13 @@ class PackedBatch:
         layer_kv[1, chunk.slot, :, chunk.start : end] = value[0]
         if chunk.start == 0:
             return sdpa.attend_causal(query, key, value)[0].transpose(0, 1)
+        if chunk.num_tokens == 1:
+            # A mask and one query, with keys repeated as a view, are wrong in a kernel of torch up
+            # to 2.13 (pytorch/pytorch#191937). One token needs neither.
+            heads = layer_kv.shape[2]
+            kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, sdpa.first_visible(chunk.start) : end]
+            grouped_query = query.reshape(1, heads, -1, query.shape[3])
+            return sdpa.attend_grouped_query(grouped_query, kv).reshape(1, -1, query.shape[3])
         kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, :end]
         if self.flash_varlen is not None:
             cu_seqlens = self._memoize_tensor(

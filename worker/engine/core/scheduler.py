@@ -19,6 +19,8 @@ from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator, is_
 
 MAX_FAILED_STEPS = 4
 """A request fails after this number of failed steps, even if it isn't to blame."""
+MIN_CHUNK_TOKENS = 16
+"""A prompt's share of a step beside others, in tokens; less would cost nearly as much."""
 
 
 @dataclass(slots=True)
@@ -212,15 +214,20 @@ class Scheduler:
 
 
 def _schedule_prefills(states: list[RequestState], max_tokens: int) -> list[ScheduledRequest]:
-    """Return prefill chunks of at most `max_tokens` in all, in the order of `states`."""
+    """
+    Return prefill chunks of at most `max_tokens` in all, in the order of `states`.
+
+    A prompt that follows others in a step waits for the next one if it would get a small chunk.
+    """
     num_uncomputed_tokens = sum(state.num_uncomputed_tokens for state in states)
     remaining_tokens = _even_chunk(num_uncomputed_tokens, max_tokens)
-    prefills = []
+    prefills: list[ScheduledRequest] = []
     for state in states:
-        if remaining_tokens > 0:
-            chunk = min(state.num_uncomputed_tokens, remaining_tokens)
-            prefills.append(ScheduledRequest(state, state.num_computed_tokens, chunk))
-            remaining_tokens -= chunk
+        chunk = min(state.num_uncomputed_tokens, remaining_tokens)
+        if chunk <= 0 or (prefills and chunk < min(state.num_uncomputed_tokens, MIN_CHUNK_TOKENS)):
+            break
+        prefills.append(ScheduledRequest(state, state.num_computed_tokens, chunk))
+        remaining_tokens -= chunk
     return prefills
 
 

@@ -92,6 +92,16 @@ def test_request_without_a_proposer_gets_no_draft() -> None:
     assert schedule.schedule_step()[0].draft_ids == ()
 
 
+def test_prompt_gets_no_small_chunk_beside_another() -> None:
+    """After a chunk of 252 tokens, the second prompt waits: one token costs nearly a step."""
+    schedule = Scheduler(num_slots=2, max_step_tokens=256)
+    for name, length in (("a", 252), ("b", 253)):
+        schedule.add_request(make_request(name, length))
+
+    assert [work.num_tokens for work in run_step(schedule)] == [252]
+    assert [work.num_tokens for work in run_step(schedule)] == [1, 253]
+
+
 def test_prefill_is_spread_evenly_over_its_steps() -> None:
     """100 tokens in steps of 64 become 50 and 50: a small chunk costs nearly a full step."""
     schedule = Scheduler(num_slots=2, max_step_tokens=64)
