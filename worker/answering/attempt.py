@@ -240,7 +240,8 @@ class GenerationAttempt:
         try:
             async with aclosing(stream) as texts:
                 async for text in texts:
-                    await edits.show_text(text)
+                    num_tokens = self.generated.new_tokens - len(plan.prefix_ids)
+                    await edits.show_text(text, num_tokens)
                     self._failpoints.hit(Failpoint.GENERATING)
         finally:
             self.facts = self._collect_facts(loaded, plan)

@@ -13,7 +13,7 @@ from testing.workspace import ADA, GENERAL, STARCHAT
 from worker import render
 from worker.errors import LeaseLostError, ThreadGoneError
 from worker.render import Snippet
-from worker.slack.reply_message import BACKOFF_FACTOR, MAX_EDIT_INTERVAL_SECONDS
+from worker.slack.streaming_edits import EDIT_TOKENS, tokens_before_edit
 
 # -- the placeholder
 
@@ -168,7 +168,7 @@ async def test_edits_skip_outdated_text(reply: ReplyHarness) -> None:
     message = await reply.open_reply()
     async with message.stream_edits(reply_harness.compose_growing) as edits:
         for number in range(200):
-            await edits.show_text("word " * number)
+            await edits.show_text("word " * number, number)
             await asyncio.sleep(0.005)
     await message.publish_final([build_message("done")], state="final", may_exist=False)
     calls = reply.harness.job_calls(reply.job, "chat.update")
@@ -184,7 +184,7 @@ async def test_final_waits_for_an_edit_in_flight(reply: ReplyHarness) -> None:
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
     async with message.stream_edits(reply_harness.compose_growing) as edits:
-        await edits.show_text("half")
+        await edits.show_text("half", 1)
         await asyncio.sleep(0.3)
     await message.publish_final([build_message("whole")], state="final", may_exist=False)
     await asyncio.sleep(0.6)
@@ -199,7 +199,7 @@ async def test_rate_limited_edit_is_skipped_but_the_final_is_sent(reply: ReplyHa
     )
     async with message.stream_edits(reply_harness.compose_growing) as edits:
         for _ in range(10):
-            await edits.show_text("half")
+            await edits.show_text("half", 1)
             await asyncio.sleep(0.02)
     await message.publish_final([build_message("whole")], state="final", may_exist=False)
     assert reply_text(reply.visible_messages) == "whole"
@@ -217,7 +217,7 @@ async def test_streaming_ends_when_the_message_is_deleted(reply: ReplyHarness) -
     async def grow() -> None:
         async with message.stream_edits(reply_harness.compose_growing) as edits:
             for number in range(1000):
-                await edits.show_text(f"text {number}")
+                await edits.show_text(f"text {number}", number)
                 await asyncio.sleep(0.01)
 
     with pytest.raises(ThreadGoneError):
@@ -230,16 +230,31 @@ async def test_streaming_off_sends_no_edits(harness: WorkerHarness, reply: Reply
     message = await reply.open_reply()
     async with message.stream_edits(reply_harness.compose_growing) as edits:
         for _ in range(5):
-            await edits.show_text("text")
+            await edits.show_text("text", 1)
             await asyncio.sleep(0.05)
     assert harness.job_calls(reply.job, "chat.update") == []
 
 
-def test_eight_edits_cover_twenty_seconds() -> None:
-    """At the default interval a reply of 20 s costs ten calls."""
-    pauses = [min(MAX_EDIT_INTERVAL_SECONDS, 1.2 * BACKOFF_FACTOR**number) for number in range(8)]
-    assert pauses[0] == 1.2
-    assert sum(pauses) > 20
+def test_edits_are_bounded_by_tokens() -> None:
+    """However slow the model is, 256 tokens cost six edits, and each 64 more cost one."""
+    needed = [tokens_before_edit(edits) for edits in range(30)]
+
+    assert needed == sorted(set(needed))
+    assert needed[0] == 1
+    for tokens, edits in ((255, 6), (512, 10), (1024, 18)):
+        assert sum(number <= tokens for number in needed) == edits
+
+
+async def test_slow_reply_waits_for_tokens_between_edits(reply: ReplyHarness) -> None:
+    """Time alone is no reason for an edit."""
+    message = await reply.open_reply()
+    async with message.stream_edits(reply_harness.compose_growing) as edits:
+        for number in range(1, EDIT_TOKENS[1]):
+            await edits.show_text("word " * number, number)
+            await asyncio.sleep(2 * reply_harness.EDIT_INTERVAL_SECONDS)
+
+    [only] = reply.harness.job_calls(reply.job, "chat.update")
+    assert only["args"]["metadata"]["event_payload"]["state"] == "growing"
 
 
 # -- the final
