@@ -84,6 +84,10 @@ BENCHMARKS: Final = {
     "remote-hop": Benchmark(
         "what the remote engine costs before a vLLM on the CPU", (Option("--rounds", 3, MEDIANS),)
     ),
+    "sampling-time": Benchmark(
+        "CPU time of the host for a step with constant logits",
+        (Option("--runs", 5, MEDIANS), Option("--steps", 50, "steps of a run")),
+    ),
     "speculation": Benchmark(
         "gain and cost of speculative decoding, on a CPU", (Option("--rounds", 3, MEDIANS),)
     ),

@@ -20,7 +20,7 @@ from transformers import (
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import EngineCore, StepOutput
-from worker.engine.core.sampler import draw_uniform
+from worker.engine.core.row_params import draw_uniform
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.loader import LoadedModel
@@ -114,7 +114,9 @@ def reference_sample(network: Any, request: Request) -> list[int]:
             chances = reference_probabilities(logits, request.sampling)
             order = np.lexsort((np.arange(chances.size), -logits.numpy()))
             reached = np.cumsum(chances[order])
-            at = draw_uniform(request.sampling, place) * reached[-1]
+            [at] = reached[-1] * draw_uniform(
+                np.array([request.sampling.seed], np.uint64), np.array([place], np.uint64)
+            )
             ids.append(int(order[np.searchsorted(reached, at, side="right")]))
     finally:
         network.set_attn_implementation("starchat_slots")

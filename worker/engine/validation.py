@@ -5,8 +5,11 @@ A prompt is never truncated here: prompt plus reply fit the model, or the reques
 """
 
 import math
+from typing import Final
 
 from worker.engine import Request, SamplingParams
+
+SEED_BITS: Final = 64
 
 
 def validate_request(request: Request, max_positions: int, vocab_size: int) -> str | None:
@@ -30,6 +33,6 @@ def _validate_sampling(sampling: SamplingParams) -> str | None:
         return "top_k must be 0 (off) or more"
     if not 0 < sampling.top_p <= 1:
         return "top_p must be above 0 and at most 1"
-    if sampling.seed < 0:
-        return "seed must be 0 or more"
+    if not 0 <= sampling.seed < 2**SEED_BITS:
+        return f"seed must be 0 or more and below 2**{SEED_BITS}"
     return None

@@ -29,6 +29,7 @@ VALID_REQUEST = Request("a", (1, 2, 3), SamplingParams())
         (replace(VALID_REQUEST, sampling=SamplingParams(top_p=0)), "top_p"),
         (replace(VALID_REQUEST, sampling=SamplingParams(top_p=1.1)), "top_p"),
         (replace(VALID_REQUEST, sampling=SamplingParams(seed=-1)), "seed"),
+        (replace(VALID_REQUEST, sampling=SamplingParams(seed=2**64)), "seed"),
     ],
 )
 def test_invalid_request_is_refused(request_: Request, word: str) -> None:

@@ -1,6 +1,6 @@
 """Sampler: temperature, top_k and top_p as in transformers, seeded by the request."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from testing.in_process_engine import reference_probabilities
 from worker.engine import Request, SamplingParams
 from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.core.row_params import RowParams
 from worker.engine.core.sampler import (
-    TOP_LOGITS,
-    InvalidLogitsError,
-    draw_uniform,
-    filter_probabilities,
-    needs_full_row,
-    sample_from,
+    MAX_CANDIDATES,
+    NUM_CANDIDATES,
+    UNDECIDED,
+    SampledStep,
+    filter_candidates,
+    sample_candidates,
     sample_step,
-    sort_logits,
+    sort_candidates,
 )
 
 VOCABULARY = 300
@@ -43,15 +44,27 @@ def expected_probabilities(
     return reference_probabilities(torch.from_numpy(row).double(), sampling)
 
 
+def sort_row(row: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return whole rows, `[R, V]` or `[V]`, as candidates."""
+    return sort_candidates(np.atleast_2d(row), np.arange(row.shape[-1])[None])
+
+
 def engine_probabilities(row: NDArray[np.float32], sampling: SamplingParams) -> NDArray[np.float64]:
     """Return the probabilities of all ids after the engine's filters."""
-    largest = torch.from_numpy(row).topk(min(TOP_LOGITS, row.size))
-    logits, ids = sort_logits(largest.values.numpy(), largest.indices.numpy())
-    if needs_full_row(logits, sampling):
-        logits, ids = sort_logits(row, np.arange(row.size))
-    found = np.zeros(row.size)
-    found[ids] = filter_probabilities(logits, sampling)
-    return found
+    logits, ids = sort_row(row)
+    params = RowParams.from_rows([(sampling, 0)], row.size)
+    found = filter_candidates(logits, params, None, row.size)
+    kept = found.num_kept[0]
+    probabilities = np.zeros(row.size)
+    probabilities[ids[0, :kept]] = found.weights[0, :kept] / found.total[0]
+    return probabilities
+
+
+def sample_full_row(row: NDArray[np.float32], sampling: SamplingParams, index: int) -> int:
+    """Return the token that a whole row gives."""
+    params = RowParams.from_rows([(sampling, index)], row.size)
+    [token] = sample_candidates(*sort_row(row), params, None, row.size)
+    return int(token)
 
 
 @given(rows, samplings)
@@ -106,21 +119,6 @@ def test_tiny_temperature_overflows_into_certainty() -> None:
     assert not np.isnan(found).any()
 
 
-@pytest.mark.parametrize("wrong", [math.nan, math.inf])
-def test_nan_or_infinite_logits_raise_an_error(wrong: float) -> None:
-    """The error concerns this row alone."""
-    row = np.array([1.0, wrong, 0.5], np.float32)
-
-    with pytest.raises(InvalidLogitsError):
-        sort_logits(row, np.arange(3))
-
-
-def test_row_of_minus_infinity_raises_an_error() -> None:
-    """Such logits are no distribution."""
-    with pytest.raises(InvalidLogitsError):
-        sort_logits(np.full(3, -np.inf, np.float32), np.arange(3))
-
-
 def test_sampled_ids_match_their_probabilities() -> None:
     """
     20,000 seeds sample a known distribution; the chi-square statistic stays below its quantile.
@@ -133,12 +131,10 @@ def test_sampled_ids_match_their_probabilities() -> None:
     sampling = SamplingParams(temperature=0.9, top_k=9, top_p=0.99)
     expected = expected_probabilities(row, sampling)
     count = 20_000
-    logits, ids = sort_logits(row, np.arange(row.size))
+    rows = [(replace(sampling, seed=seed), seed % 50) for seed in range(count)]
+    params = RowParams.from_rows(rows, row.size)
 
-    chosen = [
-        sample_from(logits, ids, sampling, draw_uniform(SamplingParams(seed=seed), seed % 50))
-        for seed in range(count)
-    ]
+    chosen = sample_candidates(*sort_row(np.tile(row, (count, 1))), params, None, row.size)
 
     seen = np.bincount(chosen, minlength=row.size)
     kept = expected > 0
@@ -149,40 +145,113 @@ def test_sampled_ids_match_their_probabilities() -> None:
     assert statistic < 26.12  # the 0.999 quantile for 8 degrees of freedom
 
 
-@given(st.integers(0, 2**64), st.integers(0, 8191))
-def test_random_number_depends_on_seed_and_index_only(seed: int, place: int) -> None:
-    """A restarted reply draws the same numbers."""
-    first = draw_uniform(SamplingParams(seed=seed), place)
-
-    assert first == draw_uniform(SamplingParams(seed=seed), place)
-    assert 0 <= first < 1
-
-
-def test_random_numbers_of_neighbours_are_uncorrelated() -> None:
-    """Neighbouring indices of one seed, and neighbouring seeds at one index."""
-    by_place = np.array([draw_uniform(SamplingParams(seed=1), place) for place in range(4000)])
-    by_seed = np.array([draw_uniform(SamplingParams(seed=seed), 0) for seed in range(4000)])
-
-    for numbers in (by_place, by_seed):
-        assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.06
-        assert abs(numbers.mean() - 0.5) < 0.02
-
-
-@given(rows, samplings, st.floats(0, 1, exclude_max=True))
+@given(rows, samplings, st.integers(0, 10_000))
 def test_sampled_id_has_a_positive_probability(
-    row: NDArray[np.float32], sampling: SamplingParams, at: float
+    row: NDArray[np.float32], sampling: SamplingParams, index: int
 ) -> None:
     """For every random number."""
-    logits, ids = sort_logits(row, np.arange(row.size))
-
-    chosen = sample_from(logits, ids, sampling, at)
+    chosen = sample_full_row(row, sampling, index)
 
     assert engine_probabilities(row, sampling)[chosen] > 0
 
 
-def make_decode(temperature: float = 0) -> ScheduledRequest:
+def read_tokens(
+    rows: list[NDArray[np.float32]], settings: list[tuple[SamplingParams, int]]
+) -> list[list[int]]:
+    """Return the tokens of requests that sample one row each, in one step."""
+    logits = torch.from_numpy(np.stack(rows))
+    sampled = SampledStep(logits, settings)
+    return [
+        sampled.accept_tokens(make_decode(setting.temperature), range(row, row + 1))
+        for row, (setting, _) in enumerate(settings)
+    ]
+
+
+mixed_samplings = st.builds(
+    SamplingParams,
+    temperature=st.sampled_from([0, 1e-300, 0.05, 0.2, 1, 3]),
+    top_k=st.sampled_from([0, 1, 2, 50, 64, 65, 200, VOCABULARY - 1, VOCABULARY, 10**400]),
+    top_p=st.sampled_from([1e-300, 0.5, 0.95, 1]),
+    seed=st.integers(0, 2**64 - 1),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(rows, mixed_samplings, st.integers(0, 8191), st.booleans()),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_token_depends_neither_on_other_rows_nor_on_candidates(
+    drawn: list[tuple[NDArray[np.float32], SamplingParams, int, bool]],
+) -> None:
+    """Rows sampled together, alone, and from all of their logits; rounded ones tie."""
+    logits = [row.round() if is_rounded else row for row, _, _, is_rounded in drawn]
+    settings = [(sampling, index) for _, sampling, index, _ in drawn]
+
+    together = read_tokens(logits, settings)
+
+    assert together == [
+        read_tokens([row], [setting])[0] for row, setting in zip(logits, settings, strict=True)
+    ]
+    assert together == [
+        [sample_full_row(row, *setting)] for row, setting in zip(logits, settings, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("top_k", [0, 60, MAX_CANDIDATES - 1, MAX_CANDIDATES])
+def test_candidates_are_as_good_as_a_long_row(top_k: int) -> None:
+    """Also where a top_k in the step needs more of them, or more than there may be."""
+    dice = np.random.default_rng(1)
+    logits = list(dice.normal(0, 1, (40, 3000)).astype(np.float32))
+    settings = [(SamplingParams(temperature=1, top_k=top_k, seed=seed), 3) for seed in range(40)]
+
+    assert read_tokens(logits, settings) == [
+        [sample_full_row(row, *setting)] for row, setting in zip(logits, settings, strict=True)
+    ]
+
+
+def test_row_without_top_k_needs_few_logits() -> None:
+    """The candidates decide where they hold the nucleus, or the quantile if there is none."""
+    row = np.random.default_rng(2).normal(0, 3, (1, 3000)).astype(np.float32)
+    logits, ids = sort_row(row)
+    logits, ids = logits[:, :NUM_CANDIDATES], ids[:, :NUM_CANDIDATES]
+
+    def sample(sampling: SamplingParams) -> int:
+        weights = np.exp((row - row.max()) / sampling.temperature).sum(axis=1, dtype=np.float64)
+        params = RowParams.from_rows([(sampling, 0)], 3000)
+        return int(sample_candidates(logits, ids, params, weights, 3000)[0])
+
+    assert sample(SamplingParams(top_k=0)) != UNDECIDED
+    assert sample(SamplingParams(temperature=0.2, top_k=0, top_p=1)) != UNDECIDED
+    assert sample(SamplingParams(temperature=3, top_k=0)) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        SamplingParams(temperature=0),
+        SamplingParams(temperature=1, top_k=64, top_p=1),
+        SamplingParams(temperature=1, top_k=0, top_p=1),
+        SamplingParams(temperature=1, top_k=0, top_p=0.1),
+    ],
+    ids=["greedy", "top_k", "no filter", "nucleus inside"],
+)
+def test_tie_beyond_the_candidates_is_left_to_the_whole_row(sampling: SamplingParams) -> None:
+    """A device may return any of the equal logits; one that it left out may have a lower id."""
+    ids = np.arange(35, 35 + NUM_CANDIDATES)[None]
+    params = RowParams.from_rows([(sampling, 0)], 100)
+    sums = np.array([100.0 if sampling.top_k == 0 else np.nan])
+
+    [token] = sample_candidates(np.ones((1, NUM_CANDIDATES)), ids, params, sums, 100)
+
+    assert token == UNDECIDED
+
+
+def make_decode(temperature: float = 0, top_k: int = 50) -> ScheduledRequest:
     """Return a scheduled request whose next token can be sampled."""
-    sampling = SamplingParams(max_new_tokens=5, temperature=temperature)
+    sampling = SamplingParams(max_new_tokens=5, temperature=temperature, top_k=top_k)
     return ScheduledRequest(
         RequestState(Request("r", (1, 2, 3), sampling), [1, 2, 3], arrival=0), start=2, num_tokens=1
     )
@@ -198,13 +267,14 @@ def test_greedy_requests_get_the_first_maximum() -> None:
     ]
 
 
-def test_invalid_row_samples_no_token() -> None:
+@pytest.mark.parametrize("temperature", [0, 0.01])
+@pytest.mark.parametrize("top_k", [0, 2])
+def test_invalid_row_samples_no_token(temperature: float, top_k: int) -> None:
     """The request beside it gets its token."""
     nothing, infinite = float("nan"), float("inf")
     for broken in ([0.0, nothing, 1.0], [0.0, infinite, 1.0], [-infinite] * 3):
-        logits = torch.tensor([broken, [0.0, 1.0, 2.0]])
+        logits = torch.full((2, 100), -infinite)
+        logits[0, :3], logits[1, :3] = torch.tensor(broken), torch.tensor([0.0, 1.0, 2.0])
 
-        assert [found for _, found in sample_step([make_decode(), make_decode()], logits)] == [
-            [],
-            [2],
-        ]
+        step = [make_decode(temperature, top_k) for _ in range(2)]
+        assert [found for _, found in sample_step(step, logits)] == [[], [2]]

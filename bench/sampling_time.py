@@ -1,0 +1,164 @@
+"""
+Sampling time benchmark: host time of a decode step whose logits cost nothing.
+
+A captured step with constant logits takes the model's place, so that a step is what the host does
+between two steps of a GPU: scheduling, sampling, committing. The times are process CPU time.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from worker.engine import Request, SamplingParams
+from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.core.request_state import ScheduledRequest
+from worker.engine.core.sampler import NUM_CANDIDATES
+
+ROW_COUNTS: Final = (1, 8, 32, 64)
+"""Requests that decode at once, one row of logits each."""
+SMALL_VOCABULARY: Final = 512
+"""Tokens, so few that the search for the largest logits, a GPU's work, is cheap."""
+STARCHAT_VOCABULARY: Final = 49_156
+"""Tokens of StarChat-β."""
+WARMUP_STEPS: Final = 3
+BASE_MICROSECONDS: Final = 300
+MICROSECONDS_PER_ROW: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingCase:
+    """Settings that all requests of a step share, and the number of logits in a row."""
+
+    sampling: SamplingParams
+    vocab_size: int
+
+
+CASES: Final = {
+    "temperature 0": SamplingCase(SamplingParams(temperature=0), SMALL_VOCABULARY),
+    "defaults": SamplingCase(SamplingParams(), SMALL_VOCABULARY),
+    "top_k 0": SamplingCase(SamplingParams(top_k=0), STARCHAT_VOCABULARY),
+    "top_k 0, top_p 1, temperature 1": SamplingCase(
+        SamplingParams(temperature=1, top_k=0, top_p=1), STARCHAT_VOCABULARY
+    ),
+}
+
+
+class ConstantLogits:
+    """A captured step that returns the same logits `[rows, vocab]` each time."""
+
+    max_drafting_requests = 0
+
+    def __init__(self, logits: Tensor) -> None:
+        self._logits = logits
+
+    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor:
+        """Return one row of logits for each request."""
+        return self._logits[: sum(scheduled.num_logits for scheduled in step)]
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Medians of a step's CPU time and of the search for its largest logits, in microseconds."""
+
+    step: float
+    top_logits: float
+
+
+def main(runs: int, steps: int) -> str:
+    """Measure, and return the table."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    return format_times(
+        {
+            (name, rows): measure_step(case, rows, runs, steps)
+            for name, case in CASES.items()
+            for rows in ROW_COUNTS
+        }
+    )
+
+
+def measure_step(case: SamplingCase, rows: int, runs: int, steps: int) -> StepTime:
+    """Time `runs` runs of `steps` steps each."""
+    logits = torch.randn(rows, case.vocab_size, generator=torch.Generator().manual_seed(0)) * 3
+    top_logits: Callable[[], object] = (
+        (lambda: logits.topk(NUM_CANDIDATES)) if case.sampling.temperature else (lambda: None)
+    )
+    results = []
+    for _ in range(runs):
+        engine = _start_requests(case, rows, logits, WARMUP_STEPS + steps + 1)
+        results.append(
+            StepTime(_time_calls(partial(_run_step, engine), steps), _time_calls(top_logits, steps))
+        )
+    return StepTime(
+        statistics.median(result.step for result in results),
+        statistics.median(result.top_logits for result in results),
+    )
+
+
+def format_times(times: dict[tuple[str, int], StepTime]) -> str:
+    """Return a Markdown table, with the aim for each number of rows."""
+    lines = [
+        "| sampling | rows | CPU time of a step | of it topk | rest | aim |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (name, rows), timed in times.items():
+        aim = (BASE_MICROSECONDS + MICROSECONDS_PER_ROW * rows) / 1000
+        lines.append(
+            f"| {name} | {rows} | {timed.step / 1000:.2f} ms | {timed.top_logits / 1000:.2f} ms"
+            f" | {(timed.step - timed.top_logits) / 1000:.2f} ms"
+            f" | {f'≤ {aim:.2f} ms' if name == 'defaults' else ''} |"
+        )
+    return "\n".join(lines)
+
+
+def _start_requests(
+    case: SamplingCase, rows: int, logits: Tensor, max_new_tokens: int
+) -> EngineCore:
+    """Return an engine whose requests have begun to decode."""
+    layer = LayerSpec(1, 1, torch.float32, torch.device("cpu"))
+    prompt = tuple(range(8))
+    engine = EngineCore(
+        nn.Module(),
+        KVCache((layer,), rows, len(prompt) + max_new_tokens),
+        vocab_size=case.vocab_size,
+        max_step_tokens=rows * len(prompt),
+    )
+    engine.use_cuda_graphs(ConstantLogits(logits))
+    for number in range(rows):
+        sampling = SamplingParams(
+            max_new_tokens,
+            case.sampling.temperature,
+            case.sampling.top_k,
+            case.sampling.top_p,
+            seed=number,
+        )
+        error = engine.add_request(Request(str(number), prompt, sampling))
+        if error is not None:
+            raise RuntimeError(error)
+    for _ in range(WARMUP_STEPS):
+        _run_step(engine)
+    return engine
+
+
+def _run_step(engine: EngineCore) -> None:
+    output = engine.run_step()
+    if output.error is not None:
+        raise RuntimeError(output.error)
+
+
+def _time_calls(call: Callable[[], object], count: int) -> float:
+    """Return the median CPU time of a call, in microseconds."""
+    times = []
+    for _ in range(count):
+        started_at = time.process_time_ns()
+        call()
+        times.append(time.process_time_ns() - started_at)
+    return statistics.median(times) / 1000
