@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ async def test_every_dialect_keeps_the_promises_of_an_engine(
     server: FakeInferenceServer,
     new_engine: NewEngine,
     dialect: str,
-    check: Callable[[Engine], "asyncio.Future[None]"],
+    check: Callable[[Engine], Coroutine[Any, Any, None]],
 ) -> None:
     """The checks are those of the engine on this machine."""
     engine = new_engine(dialect)
