@@ -1,9 +1,7 @@
 """Requests in flight: routes the child's messages to the callers that wait. Torch-free."""
 
 import asyncio
-import time
-from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from worker.engine import (
     EngineError,
@@ -17,9 +15,7 @@ from worker.engine import (
     Tokens,
 )
 from worker.engine.protocol import US_PER_SECOND
-
-RATE_WINDOW_SECONDS: Final = 5.0
-"""Window of the tokens-per-second average."""
+from worker.engine.token_rate import TokenRate
 
 EventQueue = asyncio.Queue[EngineEvent | EngineError]
 
@@ -36,7 +32,7 @@ class InFlightRequests:
         self._queues: dict[str, EventQueue] = {}
         self._wire_ids: dict[str, str] = {}
         self._num_registered = 0
-        self._recent_tokens: deque[tuple[float, int]] = deque()
+        self._token_rate = TokenRate()
         self._last_stats: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -74,7 +70,7 @@ class InFlightRequests:
         self._last_stats = {name: message[name] for name in ("step", "running", "waiting")}
         gpu_us = message.get("gpu_us", {})
         for wire_id, ids in message.get("tokens", {}).items():
-            self._recent_tokens.append((time.monotonic(), len(ids)))
+            self._token_rate.add_tokens(len(ids))
             if wire_id in self._queues:
                 gpu_seconds = gpu_us.get(wire_id, 0) / US_PER_SECOND
                 self._queues[wire_id].put_nowait(Tokens(tuple(ids), gpu_seconds))
@@ -94,14 +90,11 @@ class InFlightRequests:
 
     def summarize_load(self) -> EngineStats:
         """Return the load of the last step message and the recent token rate."""
-        since = time.monotonic() - RATE_WINDOW_SECONDS
-        while self._recent_tokens and self._recent_tokens[0][0] < since:
-            self._recent_tokens.popleft()
         return EngineStats(
             running=self._last_stats.get("running", 0),
             waiting=self._last_stats.get("waiting", 0),
             steps=self._last_stats.get("step", 0),
-            tokens_per_second=sum(count for _, count in self._recent_tokens) / RATE_WINDOW_SECONDS,
+            tokens_per_second=self._token_rate.average_window(),
         )
 
     def _finish_request(self, wire_id: str, event: Finished | EngineError) -> None:

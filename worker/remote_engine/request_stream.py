@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Final
 
 from worker.aio import cancel_and_wait
 from worker.engine import (
@@ -16,12 +14,11 @@ from worker.engine import (
     Request,
     Tokens,
 )
+from worker.engine.token_rate import TokenRate
 from worker.remote_engine.dialects.base import Dialect, DialectError, Piece, RemoteCall
 from worker.remote_engine.server import InferenceServer, ServerBusyError, ServerUnreachableError
 
 CallBuilder = Callable[[Request], RemoteCall]
-RATE_WINDOW_SECONDS: Final = 5.0
-"""Window of the tokens-per-second average."""
 
 
 class StreamLoad:
@@ -33,24 +30,17 @@ class StreamLoad:
         self.waiting = 0
         """Streams that a busy server has turned away for now."""
         self._steps = 0
-        self._recent_tokens: deque[tuple[float, int]] = deque()
+        self._token_rate = TokenRate()
 
     def add_tokens(self, count: int) -> None:
         """Count the tokens of one event."""
         self._steps += 1
-        self._recent_tokens.append((time.monotonic(), count))
-        self._drop_old()
+        self._token_rate.add_tokens(count)
 
     def summarize_load(self, running: int) -> EngineStats:
         """Return the load, with `running` open streams."""
-        self._drop_old()
-        rate = sum(count for _, count in self._recent_tokens) / RATE_WINDOW_SECONDS
+        rate = self._token_rate.average_window()
         return EngineStats(running - self.waiting, self.waiting, self._steps, rate)
-
-    def _drop_old(self) -> None:
-        since = time.monotonic() - RATE_WINDOW_SECONDS
-        while self._recent_tokens and self._recent_tokens[0][0] < since:
-            self._recent_tokens.popleft()
 
 
 class RequestStream:

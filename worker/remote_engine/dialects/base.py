@@ -137,3 +137,9 @@ def choose_model(listed: object, wanted: str) -> Json:
         names = ", ".join(str(entry.get("id"))[:80] for entry in entries[:5]) or "none"
         raise DialectError(f"the server has no model {wanted}; it has: {names}")
     return found[0]
+
+
+async def find_listed_model(fetch_json: FetchJson, wanted: str) -> ServedModel:
+    """Return a model of `GET /v1/models` and its window. Raises `DialectError` if there is none."""
+    entry = choose_model((await fetch_json("/v1/models")).get("data"), wanted)
+    return ServedModel(entry["id"], read_count(entry.get("max_model_len")))

@@ -8,7 +8,7 @@ from worker.remote_engine.dialects.base import (
     Piece,
     RemoteCall,
     ServedModel,
-    choose_model,
+    find_listed_model,
     read_count,
     read_ids,
     read_object,
@@ -32,8 +32,7 @@ class SglangDialect:
 
     async def find_served_model(self, fetch_json: FetchJson, wanted: str) -> ServedModel:
         """See `Dialect.find_served_model`."""
-        entry = choose_model((await fetch_json("/v1/models")).get("data"), wanted)
-        return ServedModel(entry["id"], read_count(entry.get("max_model_len")))
+        return await find_listed_model(fetch_json, wanted)
 
     def build_call(self, call: RemoteCall) -> HttpPost:
         """See `Dialect.build_call`."""
