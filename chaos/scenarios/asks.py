@@ -73,11 +73,10 @@ def _list_forms(run: ScenarioRun, user: str) -> list[Json]:
 
 
 def _submit_form(run: ScenarioRun, form: Json) -> None:
-    value = {"type": "plain_text_input", "value": f"{memorizing_model.GREET} {form['token']}"}
     submitted = {
         "user": form["user"],
         "view_id": form["view"],
-        "values": {"question": {"value": value}},
+        "values": {"question": {"value": f"{memorizing_model.GREET} {form['token']}"}},
     }
     # The form may be closed, and a bot may die before it answers.
     with contextlib.suppress(RefusedError):

@@ -1,6 +1,5 @@
 """Block Kit validation: accept the blocks that Slack accepts, reject others with Slack's errors."""
 
-import itertools
 from typing import Any
 
 from fakeslack.block_kit.blocks import (
@@ -9,8 +8,15 @@ from fakeslack.block_kit.blocks import (
     count_text_characters,
     find_faults,
 )
+from fakeslack.block_kit.generated_ids import assign_block_ids
 from fakeslack.errors import Json, SlackError
 
+__all__ = [
+    "MAX_BLOCKS",
+    "assign_block_ids",
+    "validate_blocks",
+    "validate_view_blocks",
+]
 MAX_BLOCKS = 50
 MAX_VIEW_BLOCKS = 100
 
@@ -39,13 +45,3 @@ def validate_view_blocks(blocks: object) -> None:
     errors = find_faults(blocks, max_blocks=MAX_VIEW_BLOCKS, in_view=True)
     if errors:
         raise SlackError("invalid_arguments", *errors)
-
-
-def assign_block_ids(blocks: list[Json]) -> list[Json]:
-    """Return the blocks, each with a `block_id`."""
-    used_ids = {block.get("block_id") for block in blocks}
-    free_ids = (name for name in map("b{}".format, itertools.count()) if name not in used_ids)
-    return [
-        block if block.get("block_id") else {**block, "block_id": next(free_ids)}
-        for block in blocks
-    ]

@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakeslack.block_kit.composition import ID_RULE, plain_text_rule, text_rule
 from fakeslack.block_kit.elements import (
     ACCESSORY_ELEMENTS,
     ACTION_ELEMENTS,
     CONTEXT_ACTION_ELEMENTS,
     CONTEXT_ELEMENTS,
-    ID_RULE,
     INPUT_ELEMENTS,
-    plain_text_rule,
-    text_rule,
 )
 from fakeslack.block_kit.rich_text import RICH_TEXT
 from fakeslack.block_kit.rules import (
@@ -125,8 +123,13 @@ INPUT_BLOCK = object_rule(
         "dispatch_action": boolean_rule,
     },
 )
-MESSAGE_BLOCKS = {**SIMPLE_BLOCKS, "container": CONTAINER_BLOCK}
-VIEW_BLOCKS = {**MESSAGE_BLOCKS, "input": INPUT_BLOCK}
+CALL_BLOCK = object_rule(
+    {"call_id": ID_RULE},
+    {**BLOCK_FIELDS, "api_decoration_available": boolean_rule, "call": any_rule},
+)
+COMMON_BLOCKS = {**SIMPLE_BLOCKS, "container": CONTAINER_BLOCK}
+MESSAGE_BLOCKS = {**COMMON_BLOCKS, "call": CALL_BLOCK}
+VIEW_BLOCKS = {**COMMON_BLOCKS, "input": INPUT_BLOCK}
 
 
 def find_faults(blocks: object, *, max_blocks: int, in_view: bool = False) -> list[str]:

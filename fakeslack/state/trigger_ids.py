@@ -12,24 +12,33 @@ RESPONSE_URL_LIFETIME_SECONDS = 1_800.0
 MAX_RESPONSE_URL_USES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One action of a person, and the channel on screen; empty if it is unknown."""
+
+    person: str
+    channel: str
+    issued_at: float
+
+
 class TriggerIds:
     """Trigger ids: each opens one modal within three seconds."""
 
     def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
         self._elapsed_seconds = elapsed_seconds
         self._trigger_numbers = itertools.count(1)
-        self._issued: dict[str, tuple[str, float]] = {}
+        self._issued: dict[str, Trigger] = {}
         self._exchanged_ids: set[str] = set()
 
-    def issue_trigger(self, person: str) -> str:
+    def issue_trigger(self, person: str, channel: str = "") -> str:
         """Return a new trigger id for an action of this person."""
         trigger_id = f"1700000000.{next(self._trigger_numbers)}.fakeslack"
-        self._issued[trigger_id] = (person, self._elapsed_seconds())
+        self._issued[trigger_id] = Trigger(person, channel, self._elapsed_seconds())
         return trigger_id
 
-    def exchange_trigger(self, trigger_id: str) -> str:
+    def exchange_trigger(self, trigger_id: str) -> Trigger:
         """
-        Use up a trigger id and return its person.
+        Use up a trigger id and return its trigger.
 
         Raises `exchanged_trigger_id`, `invalid_trigger_id` or `expired_trigger_id`.
         """
@@ -37,11 +46,11 @@ class TriggerIds:
             raise SlackError("exchanged_trigger_id")
         if trigger_id not in self._issued:
             raise SlackError("invalid_trigger_id")
-        person, issued_at = self._issued[trigger_id]
-        if self._elapsed_seconds() - issued_at > TRIGGER_LIFETIME_SECONDS:
+        trigger = self._issued[trigger_id]
+        if self._elapsed_seconds() - trigger.issued_at > TRIGGER_LIFETIME_SECONDS:
             raise SlackError("expired_trigger_id")
         self._exchanged_ids.add(trigger_id)
-        return person
+        return trigger
 
 
 @dataclass(slots=True)

@@ -3,11 +3,12 @@
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fakeslack.block_kit import validate_view_blocks
-from fakeslack.block_kit.elements import plain_text_rule
+from fakeslack.block_kit.composition import plain_text_rule
+from fakeslack.block_kit.generated_ids import assign_block_ids
 from fakeslack.block_kit.rules import (
     Rule,
     any_rule,
@@ -18,6 +19,7 @@ from fakeslack.block_kit.rules import (
 )
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.people import TEAM_ID, AppInstallation
+from fakeslack.state.selections import Selections
 
 MAX_VIEW_CHARACTERS = 250_000
 MAX_STACK_DEPTH = 3
@@ -51,11 +53,11 @@ class View:
     body: Json
     hash: str
     root_id: str
+    selections: Selections
     previous_id: str | None = None
-    state: Json = field(default_factory=dict)
 
     def as_slack(self, app: AppInstallation) -> Json:
-        """Return the view object."""
+        """Return the view object without its state, as methods, events and `view_closed` do."""
         return {
             "private_metadata": "",
             "callback_id": "",
@@ -68,7 +70,7 @@ class View:
             **self.body,
             "id": self.id,
             "team_id": TEAM_ID,
-            "state": {"values": self.state},
+            "state": {"values": {}},
             "hash": self.hash,
             "root_view_id": self.root_id,
             "previous_view_id": self.previous_id,
@@ -76,6 +78,10 @@ class View:
             "app_installed_team_id": TEAM_ID,
             "bot_id": app.bot.bot_id,
         }
+
+    def with_state(self, app: AppInstallation) -> Json:
+        """Return the view object with its state, as `block_actions` and `view_submission` do."""
+        return self.as_slack(app) | {"state": self.selections.state}
 
 
 def validate_view(view: Any, view_type: str) -> Json:
@@ -109,33 +115,38 @@ class ViewStore:
         self._views: dict[str, View] = {}
         self._homes: dict[str, View] = {}
 
-    def open_view(self, person: str, body: Json) -> View:
-        """Open a modal for a person. Raises `duplicate_external_id` if the id is in use."""
+    def open_view(self, person: str, body: Json, conversation: str = "") -> View:
+        """
+        Open a modal for a person who has `conversation` on screen.
+
+        Raises `duplicate_external_id` if the id is in use.
+        """
+        self._check_external_id(body)
         view_id = self._next_view_id()
-        return self._store_view(
-            View(view_id, person, self._check_external_id(body), self._next_hash(), view_id)
-        )
+        return self._store_view(self._build_view(view_id, view_id, person, body, conversation))
 
     def push_view(self, previous: View, body: Json) -> View:
         """Push a modal above another. Raises `push_limit_reached` if three are open."""
         if len(self.list_modals(previous.person)) >= MAX_STACK_DEPTH:
             raise SlackError("push_limit_reached")
-        view_id = self._next_view_id()
-        view = View(
-            view_id,
-            previous.person,
-            self._check_external_id(body),
-            self._next_hash(),
-            previous.root_id,
-            previous.id,
+        self._check_external_id(body)
+        conversation = previous.selections.conversation
+        view = self._build_view(
+            self._next_view_id(), previous.root_id, previous.person, body, conversation
         )
+        view.previous_id = previous.id
         return self._store_view(view)
 
     def update_view(self, view: View, body: Json, expected_hash: str = "") -> View:
-        """Replace the body of a view. Raises `hash_conflict` if `expected_hash` is outdated."""
+        """
+        Replace the body of a view; inputs whose ids stay keep their values.
+
+        Raises `hash_conflict` if `expected_hash` is outdated.
+        """
         if expected_hash and expected_hash != view.hash:
             raise SlackError("hash_conflict")
-        view.body, view.hash = body, self._next_hash()
+        view.body, view.hash = self._with_block_ids(body), self._next_hash()
+        view.selections.show_blocks(view.body["blocks"])
         self._listener(view.person, view)
         return view
 
@@ -145,7 +156,7 @@ class ViewStore:
         if view is not None:
             return self.update_view(view, body, expected_hash)
         view_id = self._next_view_id()
-        self._homes[person] = View(view_id, person, body, self._next_hash(), view_id)
+        self._homes[person] = self._build_view(view_id, view_id, person, body)
         return self._store_view(self._homes[person])
 
     def get_home(self, person: str) -> View | None:
@@ -172,18 +183,28 @@ class ViewStore:
         remaining = self.list_modals(view.person)
         self._listener(view.person, remaining[-1] if remaining else None)
 
+    def _build_view(
+        self, view_id: str, root_id: str, person: str, body: Json, conversation: str = ""
+    ) -> View:
+        body = self._with_block_ids(body)
+        selections = Selections(body["blocks"], conversation)
+        return View(view_id, person, body, self._next_hash(), root_id, selections)
+
+    def _with_block_ids(self, body: Json) -> Json:
+        new_ids = map("v{:04d}".format, self._view_numbers)
+        return body | {"blocks": assign_block_ids(body["blocks"], new_ids)}
+
     def _store_view(self, view: View) -> View:
         self._views[view.id] = view
         self._listener(view.person, view)
         return view
 
-    def _check_external_id(self, body: Json) -> Json:
+    def _check_external_id(self, body: Json) -> None:
         external_id = body.get("external_id")
         if external_id and any(
             view.body.get("external_id") == external_id for view in self._views.values()
         ):
             raise SlackError("duplicate_external_id")
-        return body
 
     def _next_view_id(self) -> str:
         return f"V0VIEW{next(self._view_numbers):05d}"

@@ -12,6 +12,7 @@ from fakeslack.state.history import ChannelHistory
 from fakeslack.state.members import MemberDirectory
 from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.people import DEFAULT_PEOPLE, TEAM_ID, TEAM_NAME, AppInstallation, Person
+from fakeslack.state.selections import Selections
 from fakeslack.state.streams import Stream
 from fakeslack.state.trigger_ids import ResponseUrls, TriggerIds
 from fakeslack.state.user_groups import UserGroups
@@ -44,6 +45,7 @@ class Workspace(MemberDirectory):
         self.views = ViewStore(self._publish_view)
         self.trigger_ids = TriggerIds(elapsed_seconds)
         self.response_urls = ResponseUrls(elapsed_seconds)
+        self._selections: dict[tuple[str, str, str], Selections] = {}
         self._histories: defaultdict[str, ChannelHistory] = defaultdict(ChannelHistory)
         self._epoch_seconds = epoch_seconds
         self._last_microseconds = 0
@@ -179,6 +181,13 @@ class Workspace(MemberDirectory):
             raise SlackError("cannot_reply_to_message")
         return root
 
+    def get_selections(self, person: str, message: Message) -> Selections:
+        """Return what a person has chosen in the elements of a message; others have their own."""
+        key, blocks = (person, message.channel, message.ts), message.body.get("blocks") or []
+        selections = self._selections.setdefault(key, Selections(blocks, message.channel))
+        selections.show_blocks(blocks)
+        return selections
+
     def stop_streams(self, channel: str, thread_ts: str) -> list[str]:
         """Stop all running streams in a thread, as the Stop button does; return their ts."""
         stopped = []
@@ -196,5 +205,5 @@ class Workspace(MemberDirectory):
         return message.with_fields(parent_user_id=root.user)
 
     def _publish_view(self, person: str, view: View | None) -> None:
-        view_object = view.as_slack(self.app) if view is not None else None
+        view_object = view.with_state(self.app) if view is not None else None
         self.publish_change(Change(ChangeKind.VIEW, only_for=person, detail={"view": view_object}))

@@ -19,6 +19,7 @@ from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.interactivity import Interactivity
 from fakeslack.ui.permalinks import redirect_permalink
+from fakeslack.ui.view_routes import ViewRoutes
 from fakeslack.ui.visibility import Viewer
 from fakeslack.web_api.files import create_file, share_files
 
@@ -39,6 +40,7 @@ class PageRoutes:
         self._sender = sender
         self._token = token
         self._interactivity = Interactivity(workspace, sender)
+        self._view_routes = ViewRoutes(workspace, sender)
         self._sent_ts: dict[tuple[str, str], str] = {}
         self._last_read_ts: dict[tuple[str, str], str] = {}
 
@@ -57,6 +59,7 @@ class PageRoutes:
             web.post("/_page/react", self._set_reaction),
             web.post("/_page/open_dm", self._open_direct_message),
             *self._interactivity.interactivity_routes(),
+            *self._view_routes.view_routes(),
         ]
 
     async def _serve_index(self, _request: web.Request) -> web.StreamResponse:

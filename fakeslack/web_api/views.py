@@ -11,14 +11,15 @@ from fakeslack.web_api.method import Method, split_names
 
 def _views_open(workspace: Workspace, args: Arguments) -> Json:
     body = validate_view(args.get_object("view"), "modal")
-    person = workspace.trigger_ids.exchange_trigger(args.require_text("trigger_id"))
-    return {"view": workspace.views.open_view(person, body).as_slack(workspace.app)}
+    trigger = workspace.trigger_ids.exchange_trigger(args.require_text("trigger_id"))
+    view = workspace.views.open_view(trigger.person, body, trigger.channel)
+    return {"view": view.as_slack(workspace.app)}
 
 
 def _views_push(workspace: Workspace, args: Arguments) -> Json:
     body = validate_view(args.get_object("view"), "modal")
-    person = workspace.trigger_ids.exchange_trigger(args.require_text("trigger_id"))
-    modals = workspace.views.list_modals(person)
+    trigger = workspace.trigger_ids.exchange_trigger(args.require_text("trigger_id"))
+    modals = workspace.views.list_modals(trigger.person)
     if not modals:
         raise SlackError("not_found")
     return {"view": workspace.views.push_view(modals[-1], body).as_slack(workspace.app)}

@@ -40,7 +40,7 @@ def list_modals(workspace: Workspace, user: str = ADA) -> list[Json]:
 
 def submit_form(workspace: Workspace, view: Json, question: str, user: str = ADA) -> Json:
     """Submit the form; return what the page learns."""
-    values = {"question": {"value": {"type": "plain_text_input", "value": question}}}
+    values = {"question": {"value": question}}
     return workspace.post_json(
         "_page/submit", {"user": user, "view_id": view["id"], "values": values}
     )

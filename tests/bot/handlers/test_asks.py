@@ -88,13 +88,13 @@ def test_question_about_a_very_long_message_is_taken(workspace: Workspace, redis
 
 
 def test_wrong_question_keeps_the_form_open(workspace: Workspace, redis: Redis) -> None:
-    """Empty ones, signs alone and one character too many have a sentence below the input."""
+    """Slack's client refuses empty and too long ones, the bot refuses signs alone."""
     root = workspace.post_message(LIN, GENERAL, "a message")
     form = open_form(workspace, root)
     for question, sentence in (
-        ("", str(texts.NO_QUESTION)),
+        ("", "Please complete this required field."),
         (" \n ?!", str(texts.NO_QUESTION)),
-        ("x" * 3_001, str(texts.QUESTION_TOO_LONG)),
+        ("x" * 3_001, "Please enter no more than 3000 characters."),
     ):
         assert submit_form(workspace, form, question)["errors"] == {"question": sentence}
     assert submit_form(workspace, form, "x" * 3_000)["ok"]

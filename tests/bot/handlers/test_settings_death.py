@@ -13,7 +13,6 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Json, RefusedError, Workspace
-from tests.bot.rules.forms import make_state
 
 
 def open_form(workspace: Workspace) -> Json:
@@ -44,7 +43,7 @@ def test_form_of_a_bot_that_died_is_saved_once(
     """The database has it, Slack shows an error; pressing again completes it."""
     with start_bot(server, workspace, "after_rules_saved:kill") as victim:
         form = open_form(workspace)
-        press = {"user": ADA, "view_id": form["id"], "values": make_state(who="none")}
+        press = {"user": ADA, "view_id": form["id"], "values": {"who": {"value": "none"}}}
         with contextlib.suppress(RefusedError):
             workspace.post_json("_page/submit", press)
         victim.wait_for_exit()

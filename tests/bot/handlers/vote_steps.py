@@ -65,8 +65,7 @@ def wait_for_modal(workspace: Workspace, user: str) -> Json:
 
 def submit_reason(workspace: Workspace, user: str, modal: Json, reason: str) -> None:
     """Choose a reason and send it."""
-    option = {"value": reason}
-    values = {"reason": {"choice": {"type": "radio_buttons", "selected_option": option}}}
+    values = {"reason": {"choice": reason}}
     workspace.post_json("_page/submit", {"user": user, "view_id": modal["id"], "values": values})
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fakeslack.block_kit import assign_block_ids, validate_blocks, validate_view_blocks
+from fakeslack.block_kit import validate_blocks, validate_view_blocks
 from fakeslack.errors import SlackError
 
 Json = dict[str, Any]
@@ -194,12 +194,6 @@ def test_total_text_of_a_message_is_limited() -> None:
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
         validate_blocks([{"type": "markdown", "text": "a" * 6_001}] * 2)
     validate_blocks([rich_text_block(rich_text_section(text_element("a" * 13_200)))])
-
-
-def test_missing_block_ids_are_assigned() -> None:
-    """A block without a block_id gets an unused one; others keep theirs."""
-    blocks = assign_block_ids([{"type": "divider"}, {"type": "divider", "block_id": "b0"}])
-    assert [block["block_id"] for block in blocks] == ["b1", "b0"]
 
 
 def test_input_blocks_are_allowed_only_in_views() -> None:

@@ -140,7 +140,7 @@ class ModalUser:
 
     def submit_modal(self, text: str) -> int:
         """Submit the topmost modal; return the number of modals that stay open."""
-        values = {"question": {"words": {"type": "plain_text_input", "value": text}}}
+        values = {"question": {"words": text}}
         view = {"user": ADA, "view_id": self.list_modals()[-1]["id"], "values": values}
         answer = self._workspace.post_json("_page/submit", view)
         assert answer["ok"] or answer["errors"] == {"question": "Say something."}
@@ -150,7 +150,7 @@ class ModalUser:
 def add_modal_listeners(app: App, received: "queue.SimpleQueue[Any]") -> None:
     """Open a modal by shortcut; choose the response by the submitted text."""
     answers: Json = {
-        "": {"response_action": "errors", "errors": {"question": "Say something."}},
+        "no": {"response_action": "errors", "errors": {"question": "Say something."}},
         "more": {"response_action": "push", "view": MODAL},
         "other": {"response_action": "update", "view": MODAL},
         "all": {"response_action": "clear"},
@@ -181,11 +181,11 @@ def test_a_submitted_modal_follows_its_response_action(
         modal_user = ModalUser(workspace)
         modal_user.run_shortcut()
         open_after = [
-            modal_user.submit_modal(words) for words in ("", "other", "more", "fine", "all")
+            modal_user.submit_modal(words) for words in ("no", "other", "more", "fine", "all")
         ]
         words = [received.get(timeout=30) for _ in open_after]
     assert open_after == [1, 1, 2, 1, 0]
-    assert words == ["", "other", "more", "fine", "all"]
+    assert words == ["no", "other", "more", "fine", "all"]
 
 
 def test_only_its_person_closes_or_submits_a_modal(
@@ -200,6 +200,8 @@ def test_only_its_person_closes_or_submits_a_modal(
             workspace.post_json("_page/close", {**view, "user": LIN})
         with pytest.raises(RefusedError, match="invalid_arguments"):
             workspace.post_json("_page/submit", {**view, "values": []})
+        empty = workspace.post_json("_page/submit", {**view, "values": {"question": {"words": ""}}})
+        assert empty["errors"] == {"question": "Please complete this required field."}
         workspace.post_json("_page/close", view)
         assert received.get(timeout=30) == "closed"
     assert modal_user.list_modals() == []

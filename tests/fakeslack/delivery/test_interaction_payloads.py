@@ -1,8 +1,11 @@
 """Interaction payloads: buttons, menus, views, shortcuts and slash commands."""
 
+from typing import Any
+
 import pytest
 
-from fakeslack.delivery.interaction_payloads import InteractionPayloads, build_action, find_element
+from fakeslack.delivery.actions import build_press
+from fakeslack.delivery.interaction_payloads import InteractionPayloads
 from fakeslack.errors import SlackError
 from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
@@ -39,7 +42,7 @@ TRASH = {
 }
 
 
-BLOCKS = [
+BLOCKS: list[dict[str, Any]] = [
     {"type": "section", "text": PLAIN, "accessory": BUTTON, "block_id": "one"},
     {"type": "actions", "elements": [BUTTON, CHOICE], "block_id": "two"},
     {
@@ -57,34 +60,12 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_a_pressed_element_is_found_by_action_id() -> None:
-    """Accessories, actions and containers are searched; a block id selects between equals."""
-    source = {"blocks": BLOCKS}
-    assert find_element(source, "go", None) == (BUTTON, "one")
-    assert find_element(source, "go", "two") == (BUTTON, "two")
-    assert find_element(source, "rate", None) == (FEEDBACK, "three")
-    with pytest.raises(SlackError, match="action_not_found"):
-        find_element(source, "odd", None)
-
-
-def test_an_action_carries_the_chosen_value() -> None:
-    """A button carries its value, a menu its option, feedback its side."""
-    assert build_action(BUTTON, "b", None, "1.0")["value"] == "v"
-    assert "value" not in build_action({**TRASH}, "b", None, "1.0")
-    assert build_action(TRASH, "b", "given", "1.0")["value"] == "given"
-    assert build_action(CHOICE, "b", "x", "1.0")["selected_option"]["value"] == "x"
-    assert build_action(FEEDBACK, "b", "bad", "1.0")["value"] == "bad"
-    for element in (CHOICE, FEEDBACK):
-        with pytest.raises(SlackError, match="value_not_found"):
-            build_action(element, "b", "odd", "1.0")
-
-
 def test_a_message_press_names_message_and_channel(slack: InMemoryWorkspace) -> None:
     """The payload holds the message unless that is ephemeral."""
     payloads = InteractionPayloads(slack.workspace)
     root = slack.post_message("a")
     reply = slack.post_message("b", user=STARCHAT, thread_ts=root.ts, blocks=BLOCKS)
-    action = build_action(BUTTON, "one", None, "1.0")
+    action = build_press(BUTTON, "one", None, "1.0")
     body = payloads.build_block_actions(ADA, reply, action, BUTTON)
     assert body["container"]["thread_ts"] == root.ts
     assert body["message"]["ts"] == reply.ts
@@ -98,7 +79,7 @@ def test_a_message_press_names_message_and_channel(slack: InMemoryWorkspace) -> 
 def test_a_hidden_button_cannot_be_pressed(slack: InMemoryWorkspace) -> None:
     """`visible_to_user_ids` hides an icon button from all others."""
     payloads, message = InteractionPayloads(slack.workspace), slack.post_message("a", user=STARCHAT)
-    action = build_action(TRASH, "three", None, "1.0")
+    action = build_press(TRASH, "three", None, "1.0")
     assert payloads.build_block_actions(ADA, message, action, TRASH)["user"]["id"] == ADA
     with pytest.raises(SlackError, match="action_not_found"):
         payloads.build_block_actions(LIN, message, action, TRASH)
@@ -110,7 +91,7 @@ def test_each_interaction_has_slacks_payload(slack: InMemoryWorkspace) -> None:
     view = slack.workspace.views.open_view(ADA, MODAL)
     message = slack.post_message("a")
     channel = slack.workspace.channels[GENERAL]
-    action = build_action(BUTTON, "one", None, "1.0")
+    action = build_press(BUTTON, "one", None, "1.0")
     assert payloads.build_view_actions(ADA, view, action)["container"]["view_id"] == view.id
     assert payloads.build_view_submission(ADA, view)["type"] == "view_submission"
     assert payloads.build_view_closed(ADA, view)["type"] == "view_closed"
@@ -118,3 +99,51 @@ def test_each_interaction_has_slacks_payload(slack: InMemoryWorkspace) -> None:
     assert (shortcut["callback_id"], shortcut["message_ts"]) == ("ask", message.ts)
     command = payloads.build_slash_command(ADA, channel, "/starchat", "help")
     assert (command["command"], command["text"]) == ("/starchat", "help")
+
+
+def test_only_interactions_carry_a_views_state(slack: InMemoryWorkspace) -> None:
+    """As in Slack, the state is empty in method answers and in `view_closed`."""
+    question = {"type": "input", "label": PLAIN, "element": {"type": "plain_text_input"}}
+    payloads = InteractionPayloads(slack.workspace)
+    view = slack.workspace.views.open_view(ADA, {**MODAL, "submit": PLAIN, "blocks": [question]})
+    [block] = view.body["blocks"]
+    view.selections.choose(block, block["element"], "why")
+    typed = {"type": "plain_text_input", "value": "why"}
+    state = {"values": {block["block_id"]: {block["element"]["action_id"]: typed}}}
+    pressed = payloads.build_view_actions(ADA, view, build_press(BUTTON, "one", None, "1.0"))
+    assert pressed["state"] == pressed["view"]["state"] == state
+    assert payloads.build_view_submission(ADA, view)["view"]["state"] == state
+    assert payloads.build_view_closed(ADA, view)["view"]["state"] == {"values": {}}
+    assert view.as_slack(slack.workspace.app)["state"] == {"values": {}}
+
+
+def test_a_chosen_conversation_has_a_response_url(slack: InMemoryWorkspace) -> None:
+    """Where the modal asks for it; the URL posts into that conversation."""
+    element = {"type": "conversations_select", "action_id": "to", "response_url_enabled": True}
+    element |= {"default_to_current_conversation": True}
+    asking = {"type": "input", "block_id": "where", "label": PLAIN, "element": element}
+    trigger = slack.workspace.trigger_ids.issue_trigger(ADA, GENERAL)
+    body = {**MODAL, "submit": PLAIN, "blocks": [asking]}
+    opened = slack.call_method("views.open", trigger_id=trigger, view=body)["view"]
+    view = slack.workspace.views.get_view(opened["id"])
+    submission = InteractionPayloads(slack.workspace).build_view_submission(ADA, view)
+    [entry] = submission["response_urls"]
+    url = slack.workspace.response_urls.use_url(entry.pop("response_url").rpartition("/")[2])
+    assert entry == {"block_id": "where", "action_id": "to", "channel_id": GENERAL}
+    assert (url.channel, url.person, url.message) == (GENERAL, ADA, None)
+
+
+def test_each_person_has_their_own_selections_in_a_message(slack: InMemoryWorkspace) -> None:
+    """The state in a message's payload is that of the person who uses it."""
+    payloads = InteractionPayloads(slack.workspace)
+    message = slack.post_message("b", user=STARCHAT, blocks=BLOCKS)
+    selections = slack.workspace.get_selections(ADA, message)
+    selections.choose(BLOCKS[1], CHOICE, "x")
+    action = build_press(BUTTON, "one", None, "1.0")
+    chosen = {
+        person: payloads.build_block_actions(person, message, action, BUTTON)["state"]["values"]
+        for person in (ADA, LIN)
+    }
+    option = {"text": PLAIN, "value": "x"}
+    assert chosen[ADA] == {"two": {"pick": {"type": "static_select", "selected_option": option}}}
+    assert chosen[LIN] == {"two": {"pick": {"type": "static_select", "selected_option": None}}}

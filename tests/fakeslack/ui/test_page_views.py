@@ -103,7 +103,7 @@ def test_a_modal_is_completed_and_submitted(
     modal = ada.page.get_by_role("dialog", name="What was wrong?")
     modal.get_by_label("language").select_option("Rust")
     modal.get_by_role("button", name="Send").click()
-    expect(modal.get_by_role("alert")).to_have_text("This field is required.")
+    expect(modal.get_by_role("alert")).to_have_text("Please complete this required field.")
     expect(modal.get_by_label("reason")).to_be_focused()
     modal.get_by_label("reason").fill("because")
     modal.get_by_role("button", name="Send").click()

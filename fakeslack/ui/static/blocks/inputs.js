@@ -70,21 +70,19 @@ const DRAW = {
   radio_buttons: boxes,
 };
 
-const one = (element, value) => options(element).find((option) => option.value === value) ?? null;
-const many = (element, values) =>
-  options(element).filter((option) => values.includes(option.value));
 const checked = (node) => [...node.querySelectorAll(":checked")].map((box) => box.value);
+const typed = (node) => node.value || null;
 
 const READ = {
-  plain_text_input: (node) => ({ value: node.value || null }),
-  number_input: (node) => ({ value: node.value || null }),
-  datepicker: (node) => ({ selected_date: node.value || null }),
-  timepicker: (node) => ({ selected_time: node.value || null }),
-  static_select: (node, element) => ({ selected_option: one(element, node.value) }),
-  radio_buttons: (node, element) => ({ selected_option: one(element, checked(node)[0]) }),
-  multi_static_select: (node, element) => ({ selected_options: many(element, checked(node)) }),
-  multi_users_select: (node) => ({ selected_users: checked(node) }),
-  checkboxes: (node, element) => ({ selected_options: many(element, checked(node)) }),
+  plain_text_input: typed,
+  number_input: typed,
+  datepicker: typed,
+  timepicker: typed,
+  static_select: typed,
+  radio_buttons: (node) => checked(node)[0] ?? null,
+  multi_static_select: checked,
+  multi_users_select: checked,
+  checkboxes: checked,
 };
 
 const idOf = (block) => `input-${block.block_id}`;
@@ -107,25 +105,13 @@ export function input(block, people) {
   );
 }
 
-/** Values of a view's inputs: block id → action id → Slack's element state. */
+/** Choices in a view's inputs: block id → action id → text, option's value, id, or a list. */
 export function values(blocks, root) {
   const read = blocks
     .filter((block) => block.type === "input" && READ[block.element.type])
     .map((block) => {
       const node = root.querySelector(`[id="${CSS.escape(idOf(block))}"]`);
-      const said = READ[block.element.type](node, block.element);
-      return [block.block_id, { [block.element.action_id]: { type: block.element.type, ...said } }];
+      return [block.block_id, { [block.element.action_id]: READ[block.element.type](node) }];
     });
   return Object.fromEntries(read);
-}
-
-/** Errors of required inputs that are empty: block id → sentence. */
-export function missing(blocks, found) {
-  const empty = (state) =>
-    Object.entries(state).every(([name, said]) => name === "type" || !said || said.length === 0);
-  const wrong = blocks.filter((block) => {
-    const state = found[block.block_id];
-    return state && !block.optional && Object.values(state).every(empty);
-  });
-  return Object.fromEntries(wrong.map((block) => [block.block_id, "This field is required."]));
 }

@@ -3,7 +3,7 @@
 import { api } from "../core/api.js";
 import { blocks } from "../blocks/blocks.js";
 import { el, refill } from "../core/dom.js";
-import { input, missing, values } from "../blocks/inputs.js";
+import { input, values } from "../blocks/inputs.js";
 
 const words = (text, otherwise) => text?.text ?? otherwise;
 
@@ -71,14 +71,10 @@ export class Modal {
 
   async #send() {
     const { view } = this;
-    const said = values(view.blocks, this.form);
-    const empty = missing(view.blocks, said);
-    this.#complain(empty);
-    if (Object.keys(empty).length) return;
     const { errors } = await api.submitView({
       user: this.store.me,
       view_id: view.id,
-      values: said,
+      values: values(view.blocks, this.form),
     });
     this.#complain(errors ?? {});
   }
