@@ -25,6 +25,7 @@ from fakeslack.block_kit.rules import (
 
 MAX_QUERY_LENGTH = 3_000
 DEFAULT_MIN_QUERY_LENGTH = 3
+EXTERNAL_SELECTS = frozenset({"external_select", "multi_external_select"})
 MAX_SELECTED = 1_000
 FOCUSABLE_FIELDS: Mapping[str, Rule] = {
     "action_id": ID_RULE,

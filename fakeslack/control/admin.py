@@ -97,6 +97,7 @@ class AdminRoutes:
         app.events |= set(body.get("with_events", []))
         app.commands = set(body.get("commands", app.commands))
         app.shortcuts = dict(body.get("shortcuts", app.shortcuts))
+        app.global_shortcuts = dict(body.get("global_shortcuts", app.global_shortcuts))
         app.bot_token = str(body.get("bot_token", app.bot_token))
         app.is_revoked = bool(body.get("revoked", app.is_revoked))
         scopes, events = sorted(app.scopes), sorted(app.events)

@@ -48,6 +48,39 @@ class InteractionPayloads:
             "actions": [action],
         }
 
+    def build_block_suggestion(
+        self, person: str, origin: View | Message, element: tuple[str, str], query: str
+    ) -> Json:
+        """
+        Build the `block_suggestion` payload of an external select.
+
+        `element` is its block id and action id. Slack sends a view's state empty here.
+        """
+        block_id, action_id = element
+        body = {
+            **self._sender_fields("block_suggestion", person),
+            "block_id": block_id,
+            "action_id": action_id,
+            "value": query,
+        }
+        if isinstance(origin, View):
+            container = {"type": "view", "view_id": origin.id}
+            return {**body, "container": container, "view": origin.as_slack(self._workspace.app)}
+        channel = self._workspace.channels[origin.channel]
+        return {**body, "container": self._message_container(origin), **_name_channel(channel)}
+
+    def build_global_shortcut(self, person: str, callback_id: str, channel: str) -> Json:
+        """
+        Build the `shortcut` payload of a global shortcut.
+
+        `channel` is on screen. Slack doesn't tell it to the app, but a modal may preselect it.
+        """
+        body = self._base_payload("shortcut", person, channel)
+        user = {name: body["user"][name] for name in ("id", "username", "team_id")}
+        body = {name: value for name, value in body.items() if name != "api_app_id"}
+        action_ts = self._workspace.next_ts()
+        return {**body, "user": user, "callback_id": callback_id, "action_ts": action_ts}
+
     def build_message_action(self, person: str, message: Message, callback_id: str) -> Json:
         """Build the `message_action` payload of a message shortcut."""
         channel = self._workspace.channels[message.channel]
@@ -102,6 +135,10 @@ class InteractionPayloads:
         }
 
     def _base_payload(self, payload_type: str, person: str, channel: str = "") -> Json:
+        trigger_id = self._workspace.trigger_ids.issue_trigger(person, channel)
+        return self._sender_fields(payload_type, person) | {"trigger_id": trigger_id}
+
+    def _sender_fields(self, payload_type: str, person: str) -> Json:
         member = self._workspace.people[person]
         return {
             "type": payload_type,
@@ -116,7 +153,6 @@ class InteractionPayloads:
             "team": {"id": self._workspace.id, "domain": self._workspace.name.lower()},
             "enterprise": None,
             "is_enterprise_install": False,
-            "trigger_id": self._workspace.trigger_ids.issue_trigger(person, channel),
         }
 
     def _message_container(self, message: Message) -> Json:
@@ -131,10 +167,14 @@ class InteractionPayloads:
 
     def _channel_fields(self, channel: Channel, person: str, message: Message) -> Json:
         return {
-            "channel": {"id": channel.id, "name": channel.name or "directmessage"},
+            **_name_channel(channel),
             "response_url": self._issue_response_url(channel, person, message),
         }
 
     def _issue_response_url(self, channel: Channel, person: str, message: Message | None) -> str:
         url_id = self._workspace.response_urls.issue_url(channel.id, person, message)
         return f"{self._workspace.base_url}/response/{url_id}"
+
+
+def _name_channel(channel: Channel) -> Json:
+    return {"channel": {"id": channel.id, "name": channel.name or "directmessage"}}

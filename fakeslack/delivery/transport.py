@@ -36,7 +36,8 @@ class Envelope:
     @property
     def accepts_response_payload(self) -> bool:
         """Whether the acknowledgement may carry a payload."""
-        return self.kind == "slash_commands" or self.payload.get("type") == "view_submission"
+        answered = {"view_submission", "block_suggestion"}
+        return self.kind == "slash_commands" or self.payload.get("type") in answered
 
     def next_attempt(self, retry_reason: str) -> "Envelope":
         """Return the next attempt at the same delivery."""

@@ -136,7 +136,8 @@ class AppInstallation:
     """
     The installed app: its tokens, scopes, event subscriptions and slash commands.
 
-    `shortcuts` are its message shortcuts: the `callback_id` and the name of each.
+    `shortcuts` are its message shortcuts: the `callback_id` and the name of each. So are
+    `global_shortcuts`, which start from the composer.
     """
 
     bot: Person = STARCHAT
@@ -147,6 +148,7 @@ class AppInstallation:
     events: set[str] = field(default_factory=lambda: set(DEFAULT_EVENTS))
     commands: set[str] = field(default_factory=lambda: {"/starchat"})
     shortcuts: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_SHORTCUTS))
+    global_shortcuts: dict[str, str] = field(default_factory=dict)
     is_revoked: bool = False
 
     def require_scope(self, scope: str) -> None:

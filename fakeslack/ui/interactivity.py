@@ -5,7 +5,9 @@ from typing import Any
 
 from aiohttp import web
 
+from fakeslack.block_kit.composition import find_suggestion_faults, list_options
 from fakeslack.block_kit.element_values import is_stateful
+from fakeslack.block_kit.selects import DEFAULT_MIN_QUERY_LENGTH, EXTERNAL_SELECTS
 from fakeslack.delivery.actions import build_choice, build_press
 from fakeslack.delivery.interaction_payloads import InteractionPayloads
 from fakeslack.delivery.transport import Envelope, EnvelopeSender
@@ -41,6 +43,7 @@ class Interactivity:
         """Return the interactivity routes."""
         return [
             web.post("/_page/click", self._click_element),
+            web.post("/_page/suggest", self._load_options),
             web.post("/_page/shortcut", self._run_shortcut),
             web.post("/_page/stop", self._stop_session),
         ]
@@ -95,18 +98,51 @@ class Interactivity:
         return build_choice(element, block_id, state, action_ts)
 
     async def _run_shortcut(self, request: web.Request) -> web.Response:
+        """Run a message shortcut, or a global one if the request names no message."""
         body = await read_json(request)
         viewer = Viewer(self._workspace, str(body.get("user", "")))
+        name = str(body.get("callback_id", ""))
+        if "ts" in body:
+            payload = self._build_message_shortcut(viewer, body, name)
+        elif name in self._workspace.app.global_shortcuts:
+            channel = self._workspace.channels.get(str(body.get("channel", "")))
+            on_screen = channel.id if channel is not None and viewer.can_see(channel) else ""
+            payload = self._payloads.build_global_shortcut(viewer.person.id, name, on_screen)
+        else:
+            raise SlackError("unknown_shortcut")
+        await deliver_to_app(self._sender, Envelope("interactive", payload))
+        return web.json_response({"ok": True})
+
+    def _build_message_shortcut(self, viewer: Viewer, body: Json, name: str) -> Json:
         message = find_visible_message(self._workspace, viewer, body)
         if message.only_for is not None:
             # Slack offers no shortcuts on ephemeral messages.
             raise SlackError("message_not_found")
-        name = str(body.get("callback_id", ""))
         if name not in self._workspace.app.shortcuts:
             raise SlackError("unknown_shortcut")
-        payload = self._payloads.build_message_action(viewer.person.id, message, name)
-        await deliver_to_app(self._sender, Envelope("interactive", payload))
-        return web.json_response({"ok": True})
+        return self._payloads.build_message_action(viewer.person.id, message, name)
+
+    async def _load_options(self, request: web.Request) -> web.Response:
+        """Load the options of an external select: Slack asks once the query is long enough."""
+        body = await read_json(request)
+        source = find_source(self._workspace, body)
+        block, element = source.find_element(body)
+        if element["type"] not in EXTERNAL_SELECTS:
+            raise SlackError("action_not_found")
+        query = str(body.get("value", ""))
+        if len(query) < element.get("min_query_length", DEFAULT_MIN_QUERY_LENGTH):
+            return web.json_response({"ok": True, "options": []})
+        ids = str(block.get("block_id", "")), str(element["action_id"])
+        payload = self._payloads.build_block_suggestion(
+            source.viewer.person.id, source.origin, ids, query
+        )
+        answer = await deliver_to_app(self._sender, Envelope("interactive", payload))
+        faults = find_suggestion_faults(answer)
+        if faults:
+            raise SlackError("invalid_options", *faults)
+        source.selections.supply_options(block, element, list_options(answer))
+        offered = {name: answer[name] for name in ("options", "option_groups") if name in answer}
+        return web.json_response({"ok": True, **offered})
 
     async def _stop_session(self, request: web.Request) -> web.Response:
         body = await read_json(request)

@@ -1,7 +1,5 @@
 """Page routes: static files, the state of the workspace, messages, and an event stream."""
 
-import asyncio
-import json
 import re
 import uuid
 from pathlib import Path
@@ -17,6 +15,7 @@ from fakeslack.state.channels import Channel
 from fakeslack.state.composer import Composer
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
+from fakeslack.ui.event_stream import EventStream
 from fakeslack.ui.interactivity import Interactivity
 from fakeslack.ui.permalinks import redirect_permalink
 from fakeslack.ui.view_routes import ViewRoutes
@@ -24,7 +23,6 @@ from fakeslack.ui.visibility import Viewer
 from fakeslack.web_api.files import create_file, share_files
 
 STATIC_DIRECTORY = Path(__file__).with_name("static")
-KEEP_ALIVE_SECONDS = 15.0
 PAGE_FILE_FIELDS = ("name", "base64", "mimetype")
 FILE_PATH_PATTERN = re.compile(r"([\w-]+/)?[\w-]+(\.[\w-]+)+")
 
@@ -41,6 +39,7 @@ class PageRoutes:
         self._token = token
         self._interactivity = Interactivity(workspace, sender)
         self._view_routes = ViewRoutes(workspace, sender)
+        self._event_stream = EventStream(workspace, change_log)
         self._sent_ts: dict[tuple[str, str], str] = {}
         self._last_read_ts: dict[tuple[str, str], str] = {}
 
@@ -52,7 +51,7 @@ class PageRoutes:
             web.get("/archives/{channel}/{message}", redirect_permalink),
             web.get("/_page/state", self._get_state),
             web.get("/_page/messages", self._list_messages),
-            web.get("/_page/events", self._stream_changes),
+            web.get("/_page/events", self._event_stream.stream_changes),
             web.post("/_page/post", self._post_message),
             web.post("/_page/edit", self._edit_message),
             web.post("/_page/delete", self._delete_message),
@@ -70,7 +69,7 @@ class PageRoutes:
 
     async def _get_state(self, request: web.Request) -> web.Response:
         viewer = Viewer(self._workspace, request.query.get("user", ""))
-        bot, shortcuts = self._workspace.app.bot, self._workspace.app.shortcuts
+        installation, bot = self._workspace.app, self._workspace.app.bot
         channels = [
             viewer.describe_channel(channel, self._count_unread(viewer, channel))
             for channel in self._workspace.channels.values()
@@ -80,7 +79,8 @@ class PageRoutes:
             "id": bot.app_id,
             "bot_user": bot.id,
             "name": bot.name,
-            "shortcuts": [{"callback_id": name, "name": shortcuts[name]} for name in shortcuts],
+            "shortcuts": _list_shortcuts(installation.shortcuts),
+            "global_shortcuts": _list_shortcuts(installation.global_shortcuts),
             "connected": self._sender.transport.has_connection,
         }
         team = {"id": self._workspace.id, "name": self._workspace.name}
@@ -180,40 +180,6 @@ class PageRoutes:
         channel = self._workspace.open_dm([viewer.person.id, *body.get("users", [])])
         return web.json_response({"ok": True, "channel": viewer.describe_channel(channel)})
 
-    async def _stream_changes(self, request: web.Request) -> web.StreamResponse:
-        viewer = Viewer(self._workspace, request.query.get("user", ""))
-        last_id = request.headers.get("Last-Event-ID") or request.query.get("since")
-        start_number = (
-            int(last_id) + 1 if last_id and last_id.isdigit() else self._change_log.next_number
-        )
-        stream = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-        )
-        await stream.prepare(request)
-        await stream.write(b": welcome\n\n")
-        try:
-            await self._write_changes(stream, viewer, start_number)
-        except ConnectionError:
-            return stream  # the person closed the page
-        return stream
-
-    async def _write_changes(
-        self, stream: web.StreamResponse, viewer: Viewer, next_number: int
-    ) -> None:
-        while not self._change_log.is_log_closed:
-            for change_number, change in self._change_log.changes_since(next_number):
-                next_number = change_number + 1
-                details = viewer.describe_change(change)
-                if details is not None:
-                    frame = f"id: {change_number}\ndata: {json.dumps(details)}\n\n"
-                    await stream.write(frame.encode())
-            try:
-                await asyncio.wait_for(
-                    self._change_log.wait_for_change(next_number), KEEP_ALIVE_SECONDS
-                )
-            except TimeoutError:
-                await stream.write(b": still here\n\n")
-
     def publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - a listener with one argument
         """Publish that the app has connected or disconnected."""
         self._workspace.publish_change(
@@ -259,6 +225,10 @@ def _list_files(body: Json) -> list[Json]:
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         raise SlackError("invalid_arguments")
     return [{name: file[name] for name in PAGE_FILE_FIELDS if name in file} for file in files]
+
+
+def _list_shortcuts(shortcuts: dict[str, str]) -> list[Json]:
+    return [{"callback_id": name, "name": shortcuts[name]} for name in shortcuts]
 
 
 def _file_response(name: str) -> web.StreamResponse:
