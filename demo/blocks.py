@@ -74,5 +74,7 @@ def _style_text(piece: Json) -> tuple[str, str]:
             return str(piece.get("text") or piece.get("url", "")), f"{style} underline"
         case "emoji":
             return f":{piece.get('name', '')}:", style
+        case "user" | "broadcast":
+            return f"@{piece.get('user_id') or piece.get('range', '')}", style
         case _:
             return str(piece.get("text", "")), style

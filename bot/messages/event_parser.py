@@ -187,9 +187,7 @@ def _parse_change(event: Json, body: Json, team: str, identity: BotIdentity) -> 
     message, is_own = Message.from_slack(raw, identity), identity.is_author_of(raw)
     previous = Message.from_slack(before, identity)
     is_persons = message is not None and not is_own
-    is_edit = is_persons and _read_own_content(message) != _read_own_content(
-        previous, deleted_files=_find_deleted_files(raw)
-    )
+    is_edit = message is not None and not is_own and _is_edited(raw, message, before, previous)
     is_new_mention = is_edit and identity.user_id not in _find_mentions(before, previous)
     return MessageChanged(
         thread=thread,
@@ -203,14 +201,19 @@ def _parse_change(event: Json, body: Json, team: str, identity: BotIdentity) -> 
     )
 
 
-def _read_own_content(
-    message: Message | None, deleted_files: Collection[str] = ()
-) -> tuple[str, tuple[str, ...]] | None:
-    """Return what only the author of a message changes; Slack adds previews by itself."""
-    if message is None:
-        return None
-    files = (reference.id for reference in message.references)
-    return message.text, (*message.files, *(file for file in files if file not in deleted_files))
+def _is_edited(raw: Json, message: Message, before: Json, previous: Message | None) -> bool:
+    """Return whether the author changed a message; Slack adds previews and blocks by itself."""
+    if previous is None:
+        return True
+    texts = (message.text, previous.text)
+    if bool(list_mappings(raw, "blocks")) != bool(list_mappings(before, "blocks")):
+        texts = (get_text(raw, "text"), get_text(before, "text"))
+    files_before = (*previous.files, *_list_files(previous, _find_deleted_files(raw)))
+    return texts[0] != texts[1] or (*message.files, *_list_files(message)) != files_before
+
+
+def _list_files(message: Message, deleted_files: Collection[str] = ()) -> list[str]:
+    return [file.id for file in message.references if file.id not in deleted_files]
 
 
 def _find_deleted_files(raw: Json) -> frozenset[str]:

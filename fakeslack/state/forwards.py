@@ -1,14 +1,8 @@
 """Forwarded messages: the attachment in which Slack carries a message to another channel. Pure."""
 
-import html
-import re
-from collections.abc import Iterator
-
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
-
-TOKEN_PATTERN = re.compile(r"<([^<>]+)>")
 
 
 def forward_message(
@@ -30,8 +24,6 @@ def forward_message(
         "text": comment,
         "attachments": [build_share(workspace, message)],
     }
-    if comment:
-        body["blocks"] = [build_rich_text(comment)]
     return workspace.post_message(channel, body)
 
 
@@ -39,7 +31,7 @@ def build_share(workspace: Workspace, message: Message) -> Json:
     """Return the attachment of a forwarded message."""
     author = workspace.people[message.user]
     link = f"{workspace.base_url}/archives/{message.channel}/p{message.ts.replace('.', '')}"
-    shared = {"blocks": message.body.get("blocks") or [build_rich_text(message.text)]}
+    shared = {"blocks": message.body.get("blocks", [])}
     share = {
         "id": 1,
         "ts": message.ts,
@@ -68,36 +60,3 @@ def build_share(workspace: Workspace, message: Message) -> Json:
         ],
     }
     return {name: value for name, value in share.items() if value is not None}
-
-
-def build_rich_text(text: str) -> Json:
-    """Return the `rich_text` block that Slack adds to the text of a person's message."""
-    section = {"type": "rich_text_section", "elements": list(_split_elements(text))}
-    return {"type": "rich_text", "block_id": "forward", "elements": [section]}
-
-
-def _split_elements(text: str) -> Iterator[Json]:
-    """Yield the elements of stored text: mentions, channels, links and plain text."""
-    end = 0
-    for token in TOKEN_PATTERN.finditer(text):
-        yield from _text_element(text[end : token.start()])
-        target, _, label = token.group(1).partition("|")
-        if target.startswith("@"):
-            yield {"type": "user", "user_id": target[1:]}
-        elif target.startswith("#"):
-            yield {"type": "channel", "channel_id": target[1:]}
-        elif target.startswith("!"):
-            yield {"type": "broadcast", "range": target[1:]}
-        else:
-            yield {
-                "type": "link",
-                "url": html.unescape(target),
-                **({"text": label} if label else {}),
-            }
-        end = token.end()
-    yield from _text_element(text[end:])
-
-
-def _text_element(text: str) -> Iterator[Json]:
-    if text:
-        yield {"type": "text", "text": html.unescape(text)}

@@ -3,17 +3,23 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fakeslack.block_kit.text_blocks import build_text_block
 from fakeslack.errors import Json
+
+TEXT_SUBTYPES = {None, "bot_message", "file_share", "thread_broadcast"}
+"""Subtypes of messages that a person or an app wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostOptions:
-    """Options of a post that decide which names and links Slack parses and unfurls."""
+    """Options of a post that decide what Slack parses in its text and unfurls."""
 
     link_names: bool = False
     parse: str = "none"
     unfurl_links: bool = False
     unfurl_media: bool = True
+    mrkdwn: bool = True
+    link_urls: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,20 @@ class Message:
         """Return the message with `fields` set; None removes a field."""
         body = {name: value for name, value in (self.body | fields).items() if value is not None}
         return replace(self, body=body)
+
+    def with_text_block(self) -> "Message":
+        """
+        Return the message with the `rich_text` block that Slack makes of its text.
+
+        A message that has blocks keeps them. An app's message with attachments gets none.
+        """
+        body = self.body
+        has_layout = "blocks" in body or ("bot_id" in body and "attachments" in body)
+        if has_layout or body.get("subtype") not in TEXT_SUBTYPES or "streaming_state" in body:
+            return self
+        is_markup = self.options.mrkdwn and self.options.parse != "full"
+        block = build_text_block(self.text, mrkdwn=is_markup, link_urls=self.options.link_urls)
+        return self if block is None else self.with_fields(blocks=[block])
 
     def with_options(self, options: PostOptions) -> "Message":
         """Return the message with other post options."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from fakeslack.block_kit.inlines import trim_url, unescape_text
 from fakeslack.errors import Json
 from fakeslack.state.messages import Message, PostOptions
 
@@ -26,19 +27,22 @@ ATTACHMENT_TEXT_FIELDS = ("text", "pretext", "title", "fallback", "author_name",
 
 def find_pings(message: Message) -> list[str]:
     """Return each mention in a message that would notify people, once, in Slack's notation."""
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     links_names = message.options.link_names or message.options.parse == "full"
     for text in _mrkdwn_texts(message):
-        found.update(dict.fromkeys(match.group(0) for match in PING_PATTERN.finditer(text)))
+        for match in PING_PATTERN.finditer(text):
+            found.setdefault(_remove_label(match.group(0)), match.group(0))
         if links_names:
-            found.update(
-                dict.fromkeys(match.group(0) for match in BARE_PING_PATTERN.finditer(text))
-            )
+            found |= {name: name for name in BARE_PING_PATTERN.findall(text)}
     for element in _walk_objects(message.body.get("blocks")):
         token = _element_ping(element)
         if token is not None:
-            found[token] = None
-    return list(found)
+            found.setdefault(token, token)
+    return list(found.values())
+
+
+def _remove_label(token: str) -> str:
+    return f"{token.partition('|')[0].removesuffix('>')}>"
 
 
 def find_unfurls(message: Message) -> list[str]:
@@ -59,8 +63,10 @@ def find_unfurls(message: Message) -> list[str]:
 def find_links(text: str) -> list[str]:
     """Return the URLs that Slack links in parsed text, in order."""
     link_matches = [(match.start(), match.group(1)) for match in LINK_PATTERN.finditer(text)]
-    bare_matches = [(match.start(), match.group(0)) for match in BARE_LINK_PATTERN.finditer(text)]
-    return [url for _, url in sorted(link_matches + bare_matches)]
+    bare_matches = [
+        (match.start(), trim_url(match.group(0))) for match in BARE_LINK_PATTERN.finditer(text)
+    ]
+    return [unescape_text(url) for _, url in sorted(link_matches + bare_matches)]
 
 
 def _may_unfurl(options: PostOptions) -> bool:

@@ -77,7 +77,7 @@ class Workspace(MemberDirectory):
         """
         ts = self.next_ts()
         message = Message(channel, {"type": "message", **body, "ts": ts}, options or PostOptions())
-        message = self._link_to_thread(message)
+        message = self._link_to_thread(message).with_text_block()
         self._histories[channel].put_message(message)
         self.publish_change(Change(ChangeKind.MESSAGE, channel, message))
         if message.is_reply and message.user == self.app.bot.id:
@@ -90,6 +90,7 @@ class Workspace(MemberDirectory):
         """Show a message to one person; no Web API method finds it."""
         full_body = {"type": "message", **body, "ts": self.next_ts(), "is_ephemeral": True}
         message = Message(channel, full_body, options or PostOptions(), only_for=person)
+        message = message.with_text_block()
         self.ephemerals.setdefault(channel, {})[message.ts] = message
         self.publish_change(Change(ChangeKind.EPHEMERAL, channel, message, only_for=person))
         return message
@@ -124,7 +125,8 @@ class Workspace(MemberDirectory):
     def edit_message(self, message: Message, person: str, **fields: Any) -> Message:
         """Edit a message as `person`: set fields and the `edited` mark."""
         edit_info = {"user": person, "ts": self.next_ts()}
-        return self.replace_message(message, message.with_fields(edited=edit_info, **fields))
+        edited = message.with_fields(edited=edit_info, **fields).with_text_block()
+        return self.replace_message(message, edited)
 
     def delete_message(self, message: Message) -> None:
         """Delete a message and publish the change."""

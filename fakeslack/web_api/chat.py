@@ -96,6 +96,9 @@ def parse_post_options(
         unfurl_media=args.get_flag(
             "unfurl_media", default=previous is None or previous.unfurl_media
         ),
+        mrkdwn=args.get_flag("mrkdwn", default=previous is None or previous.mrkdwn),
+        # Slack links URLs unless the caller says `none`, which is also the default.
+        link_urls=args.get_text("parse") != "none",
     )
 
 
@@ -156,18 +159,28 @@ def _chat_update(workspace: Workspace, args: Arguments) -> Json:
         raise SlackError("streaming_state_conflict")
     if len(args.get_text("text")) > MAX_UPDATE_CHARACTERS:
         raise SlackError("msg_too_long")
-    body = parse_content(args)
+    body = _parse_changes(args)
     if args.has_value("metadata"):
         body["metadata"] = parse_metadata(args) or None
-    if args.has_value("text"):
-        body["edited"] = {"user": workspace.app.bot.id, "ts": workspace.next_ts()}
-    else:
-        body["text"] = message.text
-    updated = message.with_fields(**body).with_options(
-        parse_post_options(args, message.options, "client")
-    )
+    if "text" in body:
+        # In Slack's answers, the editor is the app's bot, not its user.
+        body["edited"] = {"user": workspace.app.bot.bot_id, "ts": workspace.next_ts()}
+    options = parse_post_options(args, message.options, "client")
+    updated = message.with_fields(**body).with_options(options).with_text_block()
     workspace.replace_message(message, updated)
     return {"channel": channel.id, "ts": ts, "text": updated.text, "message": updated.body}
+
+
+def _parse_changes(args: Arguments) -> Json:
+    """Return what an update changes: a text replaces blocks, attachments stay if not given."""
+    content = parse_content(args)
+    if not args.has_value("text") and not args.has_value("markdown_text"):
+        del content["text"]
+        if "blocks" not in args.values:
+            del content["blocks"]
+    if "attachments" not in args.values:
+        del content["attachments"]
+    return content
 
 
 def _chat_delete(workspace: Workspace, args: Arguments) -> Json:

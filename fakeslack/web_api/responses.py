@@ -8,7 +8,7 @@ from fakeslack.state.messages import Message
 from fakeslack.state.trigger_ids import ResponseUrl
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.chat import build_bot_message, parse_content
+from fakeslack.web_api.chat import build_bot_message, parse_content, parse_post_options
 
 
 class ResponseUrlRoutes:
@@ -39,15 +39,16 @@ def apply_response(workspace: Workspace, response_url: ResponseUrl, body: Json) 
         _delete_original(workspace, original)
         return
     message_content = parse_content(args)
+    options = parse_post_options(args)
     if args.get_flag("replace_original") and original is not None:
-        _replace_original(workspace, original, message_content)
+        _replace_original(workspace, original.with_options(options), message_content)
         return
     message_content["thread_ts"] = args.get_text("thread_ts") or None
     message_body = build_bot_message(workspace, message_content)
     if args.get_text("response_type") == "in_channel":
-        workspace.post_message(response_url.channel, message_body)
+        workspace.post_message(response_url.channel, message_body, options)
     else:
-        workspace.post_ephemeral(response_url.channel, response_url.person, message_body)
+        workspace.post_ephemeral(response_url.channel, response_url.person, message_body, options)
 
 
 def _delete_original(workspace: Workspace, original: Message) -> None:
@@ -61,8 +62,12 @@ def _replace_original(workspace: Workspace, original: Message, message_content: 
     if original.only_for is not None:
         workspace.delete_ephemeral(original)
         workspace.post_ephemeral(
-            original.channel, original.only_for, build_bot_message(workspace, message_content)
+            original.channel,
+            original.only_for,
+            build_bot_message(workspace, message_content),
+            original.options,
         )
         return
     current = workspace.get_message(original.channel, original.ts)
-    workspace.edit_message(current, workspace.app.bot.id, **message_content)
+    current = current.with_options(original.options)
+    workspace.edit_message(current, str(workspace.app.bot.bot_id), **message_content)

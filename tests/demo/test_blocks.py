@@ -94,11 +94,13 @@ def test_links_emoji_and_quotes_are_shown() -> None:
             {"type": "link", "url": "https://x.example", "text": "x"},
             {"type": "link", "url": "https://y.example"},
             {"type": "emoji", "name": "tada"},
+            {"type": "user", "user_id": "U1"},
+            {"type": "broadcast", "range": "here"},
             {"type": "text", "text": " z", "style": {"bold": True, "unheard": True}},
         ],
     }
 
-    assert _render_lines(_build_rich_text(pieces)) == ["  xhttps://y.example:tada: z"]
+    assert _render_lines(_build_rich_text(pieces)) == ["  xhttps://y.example:tada:@U1@here z"]
 
 
 def test_message_without_blocks_shows_its_text() -> None:

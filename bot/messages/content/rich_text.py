@@ -7,7 +7,8 @@ notices and buttons are other blocks.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from bot.messages import mrkdwn
@@ -34,8 +35,18 @@ def to_markdown(blocks: Sequence[Json]) -> str:
 
 
 def render_rich_text(block: Json, labels: Labels) -> str:
-    """Return a `rich_text` block as escaped Markdown with mrkdwn tokens."""
-    return _join_parts(_render_elements(block, labels))
+    """
+    Return a `rich_text` block as escaped Markdown with mrkdwn tokens.
+
+    A language behind the opening fence is in Slack's block the first line of the code.
+    """
+    parts = _render_elements(block, labels)
+    return _join_parts(
+        [
+            (kind, _name_language(words) if kind == "rich_text_preformatted" else words)
+            for kind, words in parts
+        ]
+    )
 
 
 def render_code_block(code: str, language: str = "") -> str:
@@ -43,6 +54,15 @@ def render_code_block(code: str, language: str = "") -> str:
     longest = max(map(len, re.findall(r"`{3,}", code)), default=2)
     mark = "`" * (longest + 1)
     return f"{mark}{language if LANGUAGE.fullmatch(language) else ''}\n{code}\n{mark}"
+
+
+def _name_language(code_block: str) -> str:
+    """Move a language from the first line of code to its fence, if the fence names none."""
+    fence, _, rest = code_block.partition("\n")
+    first, _, code = rest.partition("\n")
+    if fence.strip("`") or code == fence or first.strip().lower() not in mrkdwn.FENCE_LANGUAGES:
+        return code_block
+    return f"{fence}{first.strip()}\n{code}"
 
 
 def _render_elements(block: Json, labels: Labels) -> list[tuple[str, str]]:
@@ -68,8 +88,8 @@ def _join_parts(parts: Sequence[tuple[str, str]]) -> str:
 def _render_element(element: Json, labels: Labels, depth: int = 0) -> str:
     kind = element.get("type")
     if kind == "rich_text_preformatted":
-        code = "".join(_read_label(inline) for inline in list_mappings(element, "elements"))
-        return render_code_block(mrkdwn.escape_text(code), get_text(element, "language"))
+        code = _render_literally(list_mappings(element, "elements"), labels)
+        return render_code_block(code, get_text(element, "language"))
     if kind == "rich_text_list":
         return _render_list(element, labels, depth)
     words = _render_inlines(element, labels, depth)
@@ -97,8 +117,28 @@ def _clamp_number(value: object) -> int:
 def _render_inlines(element: Json, labels: Labels, depth: int) -> str:
     if depth >= MAX_DEPTH:
         return ""
-    inlines = list_mappings(element, "elements")
-    return "".join(_render_inline(inline, labels, depth) for inline in inlines).strip("\n")
+    pieces: list[str] = []
+    for style, group in groupby(list_mappings(element, "elements"), _read_code_style):
+        if style:
+            # Slack splits a code span around each link and mention in it.
+            pieces.append(_mark_words(_render_literally(group, labels), style, _render_code_span))
+        else:
+            pieces += [_render_inline(inline, labels, depth) for inline in group]
+    return "".join(pieces).strip("\n")
+
+
+def _read_code_style(element: Json) -> Json:
+    """Return the style of a piece of code; empty for any other element."""
+    style = get_mapping(element, "style")
+    return style if style.get("code") else {}
+
+
+def _render_literally(inlines: Iterable[Json], labels: Labels) -> str:
+    """Return the words of inline elements without their styles."""
+    return "".join(
+        _render_token(inline, labels) or mrkdwn.escape_text(_read_label(inline))
+        for inline in inlines
+    )
 
 
 def _render_inline(element: Json, labels: Labels, depth: int) -> str:
@@ -107,12 +147,17 @@ def _render_inline(element: Json, labels: Labels, depth: int) -> str:
         return token
     if not get_text(element, "text") and list_mappings(element, "elements"):
         return f"\n{_render_element(element, labels, depth + 1)}\n"
-    style = get_mapping(element, "style")
     words = mrkdwn.escape_text(_read_label(element))
+    style = get_mapping(element, "style")
+    return _mark_words(words, style, lambda bare: _link_label(element, bare))
+
+
+def _mark_words(words: str, style: Json, mark_bare: Callable[[str], str]) -> str:
+    """Return words with the marks of their style; blanks at both ends stay outside of them."""
     bare = words.strip()
     if not bare:
         return words
-    marked = _render_code_span(bare) if style.get("code") else _link_label(element, bare)
+    marked = mark_bare(bare)
     for name, mark in STYLE_MARKS:
         if style.get(name):
             marked = f"{mark}{marked}{mark}"
@@ -138,7 +183,8 @@ def _link_label(element: Json, label: str) -> str:
 def _read_label(element: Json) -> str:
     """Return the visible text of an inline element that is no mention."""
     if element.get("type") == "emoji":
-        return f":{get_text(element, 'name')}:"
+        tone = get_text(element, "skin_tone")
+        return f":{get_text(element, 'name')}:" + (f":skin-tone-{tone}:" if tone else "")
     fields = ("text", "url", "fallback", "value", "name")
     return next((text for name in fields if (text := get_text(element, name))), "")
 

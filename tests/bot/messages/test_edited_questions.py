@@ -6,6 +6,7 @@ import pytest
 
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessageChanged
+from fakeslack.block_kit.text_blocks import build_text_block
 from testing.slack_events import (
     ADA,
     BOT_IDENTITY,
@@ -41,6 +42,23 @@ def change_message(before: Json | None, after: Json) -> MessageChanged:
 def edited(message: Json) -> Json:
     """Return a message with Slack's mark of an edit."""
     return {**message, "edited": {"user": ADA, "ts": message_ts(9)}}
+
+
+def add_block(message: Json) -> Json:
+    """Return a message with the block that Slack makes of its text."""
+    return {**message, "blocks": [build_text_block(message["text"])]}
+
+
+def test_block_that_slack_adds_is_no_edit() -> None:
+    """The words are the same, though the block spells their styles in another way."""
+    before = make_message(2, f"{MENTION} is *this* right?\n```x = 1```")
+    words = {**before, "text": before["text"].replace("x", "y")}
+
+    assert not change_message(before, add_block(before)).is_edit
+    assert not change_message(add_block(before), before).is_edit
+    assert not change_message(add_block(before), {**add_block(before), **PREVIEW}).is_edit
+    assert change_message(before, add_block(words)).is_edit
+    assert change_message(add_block(before), add_block(words)).is_edit
 
 
 def test_mention_added_by_edit_is_a_question() -> None:

@@ -98,7 +98,7 @@ def test_markup_in_messages_is_shown_as_text(
 
     expect(rows).to_have_count(3 * len(HOSTILE))
     for place, text in enumerate(HOSTILE[:-1]):
-        expect(rows.nth(3 * place).locator(".block.text")).to_have_text(text)
+        expect(rows.nth(3 * place).locator(".block")).to_have_text(text)
         expect(rows.nth(3 * place + 1).locator("pre").first).to_have_text(text)
         expect(rows.nth(3 * place + 1).locator(".who")).to_have_text(text)
     assert rows.locator(ELEMENTS).count() == 0

@@ -125,7 +125,7 @@ def test_the_bot_posts_only_in_its_channels(slack: InMemoryWorkspace) -> None:
 
 
 def test_an_edit_replaces_only_given_fields(slack: InMemoryWorkspace) -> None:
-    """Text alone drops the blocks; blocks alone keep the text; metadata stays."""
+    """Text alone replaces the blocks; blocks alone keep the text; metadata stays."""
     arguments = {"channel": GENERAL, "text": "a", "metadata": METADATA, "unfurl_media": False}
     ts = slack.call_method("chat.postMessage", **arguments, blocks=[DIVIDER])["ts"]
     message = slack.call_method("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])[
@@ -134,9 +134,9 @@ def test_an_edit_replaces_only_given_fields(slack: InMemoryWorkspace) -> None:
     assert (message["text"], len(message["blocks"])) == ("a", 2)
     assert "edited" not in message
     message = slack.call_method("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
-    assert message["edited"]["user"] == STARCHAT
+    assert message["edited"]["user"] == "B0STARCHAT"
     assert message["metadata"] == METADATA
-    assert "blocks" not in message
+    assert [block["type"] for block in message["blocks"]] == ["rich_text"]
     assert not slack.workspace.get_message(GENERAL, ts).options.unfurl_media
     message = slack.call_method("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})[
         "message"

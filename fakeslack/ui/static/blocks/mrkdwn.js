@@ -19,13 +19,20 @@ export const unescape = (text) => text.replace(/&(?:amp|lt|gt);/g, (found) => ES
 const word = (letter) => letter !== undefined && /[\p{L}\p{N}]/u.test(letter);
 const space = (letter) => letter === undefined || /\s/.test(letter);
 
+/** Moves a known language from the first line of code to its label. */
+export function labelledCode(code) {
+  const label = LABELLED.exec(code);
+  const known = label && KNOWN.has(label[1].toLowerCase());
+  return known
+    ? { text: code.slice(label[0].length), language: label[1].toLowerCase() }
+    : { text: code, language: null };
+}
+
 /** Parses code between fences; `labelled` reads a known language from its first line. */
 function fenced(raw, labelled) {
-  const label = labelled ? LABELLED.exec(raw) : null;
-  const known = label && KNOWN.has(label[1].toLowerCase());
-  const body = known ? raw.slice(label[0].length) : raw.replace(/^\n/, "");
-  const text = unescape(unlinked(body.replace(/\n$/, "")));
-  return { type: "pre", text, language: known ? label[1].toLowerCase() : null };
+  const { text, language } = labelled ? labelledCode(raw) : { text: raw, language: null };
+  const body = language ? text : text.replace(/^\n/, "");
+  return { type: "pre", text: unescape(unlinked(body.replace(/\n$/, ""))), language };
 }
 
 /** Replaces `<url>` and `<url|label>` in code, where Slack shows the plain text. */

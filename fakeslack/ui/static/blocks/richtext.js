@@ -3,6 +3,7 @@
 import { codeBlock } from "./code.js";
 import { el } from "../core/dom.js";
 import { inline } from "./inline.js";
+import { labelledCode } from "./mrkdwn.js";
 import { full } from "../core/time.js";
 
 const STYLES = ["bold", "italic", "strike", "underline", "highlight"];
@@ -71,13 +72,21 @@ function listed(part, names) {
   return el(ordered ? "ol" : "ul", attributes, items);
 }
 
+/** Renders a code block; `names.labelled` reads a known language from its first line. */
+function code(part, names) {
+  const given = { text: plain(part.elements), language: part.language };
+  const { text, language } =
+    names.labelled && !part.language ? labelledCode(given.text) : given;
+  return codeBlock(text, language);
+}
+
 const DRAW = {
   rich_text_section: (part, names) =>
     el("div", { class: "rich-section" }, elements(part.elements, names)),
   rich_text_list: listed,
   rich_text_quote: (part, names) =>
     el("blockquote", { class: part.border ? "bordered" : null }, elements(part.elements, names)),
-  rich_text_preformatted: (part) => codeBlock(plain(part.elements), part.language),
+  rich_text_preformatted: code,
 };
 
 /** Renders one `rich_text` block. */
@@ -88,6 +97,8 @@ export function richText(block, names) {
 
 /** Plain text of a `rich_text` block, for announcements. */
 export function richWords(block) {
-  const words = (part) => part.text ?? part.elements?.map(words).join("") ?? "";
+  const emoji = (part) => (part.type === "emoji" ? `:${part.name}:` : "");
+  const words = (part) =>
+    part.text ?? part.url ?? part.elements?.map(words).join("") ?? emoji(part);
   return (block.elements ?? []).map(words).join(" ");
 }

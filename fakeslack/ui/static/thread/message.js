@@ -156,18 +156,27 @@ function attachment(given, names) {
   );
 }
 
+/** Whether a message is text alone: Slack makes one block of it. */
+const isText = (message) =>
+  (message.blocks ?? []).every((block) => block.type === "rich_text" && message.blocks.length === 1);
+
 /** Renders the content: the blocks, or the text if there are none. */
 export function content(message, names) {
   if (message.subtype === "tombstone")
     return el("div", { class: "content gone" }, "This message was deleted.");
   const said = message.blocks?.length
     ? blocks(message.blocks, names)
-    : el(
-        "div",
-        { class: "block text" },
-        inline(parse(message.text ?? "", { labelled: !message.bot_id }), names),
-      );
-  if (message.edited && !message.blocks?.length) said.append(" ", edited(message));
+    : [
+        el(
+          "div",
+          { class: "block text" },
+          inline(parse(message.text ?? "", { labelled: !message.bot_id }), names),
+        ),
+      ];
+  if (message.edited && isText(message)) {
+    const last = said.at(-1)?.querySelector(":scope > .rich-section:last-child") ?? said.at(-1);
+    last?.append(" ", edited(message));
+  }
   return el(
     "div",
     { class: "content" },
@@ -191,7 +200,7 @@ function head(message, who) {
       { title: full(message.ts), datetime: new Date(Number(message.ts) * 1000).toISOString() },
       clock(message.ts),
     ),
-    message.edited && message.blocks?.length && edited(message),
+    message.edited && !isText(message) && edited(message),
   );
 }
 
@@ -200,6 +209,7 @@ export function messageRow(message, view) {
   const who = author(message, view.names);
   const names = {
     ...view.names,
+    labelled: !message.bot_id,
     pressed: (block, action) => view.pressed?.get(`${message.ts}:${block}:${action}`),
   };
   const quiet = SYSTEM_SUBTYPES.has(message.subtype);
@@ -237,7 +247,7 @@ export function messageRow(message, view) {
         ),
       compact ? null : head(message, who),
       content(message, names),
-      compact && message.edited && message.blocks?.length && edited(message),
+      compact && message.edited && !isText(message) && edited(message),
       warnings(message, names),
       reactions(message, names),
       threadSummary(message, view),
