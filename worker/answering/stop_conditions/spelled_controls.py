@@ -16,8 +16,9 @@ class SpelledControlFinder:
 
     def __init__(self, stop_strings: Sequence[str], code_lookup: CodeLookup) -> None:
         """Look for the first of `stop_strings`."""
-        self._stop_strings = tuple(stop_strings)
         self._pattern = re.compile("|".join(map(re.escape, stop_strings)) or "(?!)")
+        beginnings = "|".join(map(_beginning_pattern, stop_strings)) or "(?!)"
+        self._uncertain_end = re.compile(rf"(?:{beginnings})\Z")
         self._max_held = max(map(len, stop_strings), default=1) - 1
         self._code_lookup = code_lookup
         self._searched = 0
@@ -34,7 +35,13 @@ class SpelledControlFinder:
 
     def count_uncertain(self, text: str) -> int:
         """Return how many characters at the end may be the beginning of a stop string."""
-        for size in range(min(self._max_held, len(text)), 0, -1):
-            if any(stop.startswith(text[-size:]) for stop in self._stop_strings):
-                return size
-        return 0
+        end = self._uncertain_end.search(text, max(0, len(text) - self._max_held))
+        return len(text) - end.start() if end else 0
+
+
+def _beginning_pattern(stop_string: str) -> str:
+    """Return a pattern for each beginning of a stop string that is shorter than the string."""
+    pattern = "(?!)"
+    for character in reversed(stop_string[:-1]):
+        pattern = f"{re.escape(character)}(?:{pattern})?"
+    return pattern
