@@ -6,7 +6,17 @@ from fakeslack.errors import SlackError
 from fakeslack.state.changes import Change
 from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
+from fakeslack.web_api import (
+    assistant,
+    chat,
+    conversations,
+    files,
+    streams,
+    team,
+    user_groups,
+    users,
+    views,
+)
 from fakeslack.web_api.arguments import Arguments
 
 GENERAL = "C0GENERAL1"
@@ -22,6 +32,8 @@ METHODS = {
     **conversations.METHODS,
     **files.METHODS,
     **streams.METHODS,
+    **team.METHODS,
+    **user_groups.METHODS,
     **users.METHODS,
     **views.METHODS,
 }

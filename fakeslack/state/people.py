@@ -29,6 +29,11 @@ class Person:
         """Whether this is a bot user."""
         return self.bot_id is not None
 
+    @property
+    def email(self) -> str:
+        """The address; bots have none."""
+        return "" if self.is_bot else f"{self.name.lower()}@example.com"
+
     def as_slack(self, *, with_locale: bool = False) -> Json:
         """Return the user object of `users.info`; only one that asks for the locale gets it."""
         name = self.real_name or self.name

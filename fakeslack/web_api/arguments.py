@@ -1,11 +1,12 @@
 """Arguments of a Web API call, decoded the same way from JSON and from forms."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fakeslack.errors import Json, SlackError
 
+MAX_LIMIT = 1_000
 FALSE_VALUES = {"", "0", "false", "False", "no", "none", "None", "null"}
 
 
@@ -72,6 +73,24 @@ class Arguments:
             return json.loads(value)
         except ValueError:
             raise SlackError(error) from None
+
+
+def parse_limit(args: Arguments, default: int) -> int:
+    """Return the size of a page. Raises `invalid_limit` if it is below 1."""
+    limit = args.get_number("limit", default, "invalid_limit")
+    if limit < 1:
+        raise SlackError("invalid_limit")
+    return min(limit, MAX_LIMIT)
+
+
+def build_page(args: Arguments, name: str, items: Sequence[Any], default_limit: int) -> Json:
+    """Return a page of items under `name`. Raises `invalid_cursor` if the cursor leads nowhere."""
+    start, limit = args.get_number("cursor", 0, "invalid_cursor"), parse_limit(args, default_limit)
+    if start and not 0 < start < len(items):
+        raise SlackError("invalid_cursor")
+    end = start + limit
+    next_cursor = str(end) if end < len(items) else ""
+    return {name: list(items[start:end]), "response_metadata": {"next_cursor": next_cursor}}
 
 
 def missing_argument(name: str) -> SlackError:

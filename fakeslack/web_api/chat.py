@@ -16,6 +16,7 @@ MAX_TEXT_CHARACTERS = 40_000
 MAX_UPDATE_CHARACTERS = 4_000
 MAX_MARKDOWN_CHARACTERS = 12_000
 MAX_METADATA_CHARACTERS = 8_000
+METADATA_TYPES: Mapping[str, type] = {"event_type": str, "event_payload": dict, "entities": list}
 MAX_ATTACHMENTS = 100
 CONTENT_ARGUMENTS = split_names(
     "channel text blocks attachments markdown_text parse link_names as_user"
@@ -53,14 +54,16 @@ def parse_metadata(args: Arguments) -> Json:
     metadata = args.get_object("metadata", "invalid_metadata_format")
     if not metadata:
         return {}
-    payload = metadata.get("event_payload", {})
-    if not isinstance(metadata.get("event_type"), str) or not isinstance(payload, dict):
-        raise SlackError("invalid_metadata_format")
-    if set(metadata) - {"event_type", "event_payload", "entities"}:
+    if "event_type" in metadata:
+        metadata = {"event_payload": {}, **metadata}
+    has_known_fields = all(
+        isinstance(value, METADATA_TYPES.get(name, ())) for name, value in metadata.items()
+    )
+    if not has_known_fields or ("event_payload" in metadata) != ("event_type" in metadata):
         raise SlackError("invalid_metadata_format")
     if len(json.dumps(metadata)) > MAX_METADATA_CHARACTERS:
         raise SlackError("metadata_too_large")
-    return {"event_type": metadata["event_type"], "event_payload": payload}
+    return metadata
 
 
 def parse_content(args: Arguments) -> Json:
@@ -77,6 +80,8 @@ def parse_content(args: Arguments) -> Json:
     text = args.get_text("text") or markdown
     if not text.strip() and not blocks and not attachments:
         raise SlackError("no_text")
+    if not all(isinstance(attachment, dict) for attachment in attachments):
+        raise SlackError("invalid_attachments")
     if len(attachments) > MAX_ATTACHMENTS:
         raise SlackError("too_many_attachments")
     checked_blocks = block_kit.assign_block_ids(block_kit.validate_blocks(blocks))

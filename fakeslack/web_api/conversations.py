@@ -7,11 +7,10 @@ from fakeslack.state.channels import Channel, ChannelType
 from fakeslack.state.history import MessagePage, TimeRange, paginate_messages
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.arguments import MAX_LIMIT, Arguments, build_page, parse_limit
 from fakeslack.web_api.chat import get_visible_channel
 from fakeslack.web_api.method import Method, split_names
 
-MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_DM_PEOPLE = 8
 CHANNEL_TYPES = {
@@ -21,13 +20,6 @@ CHANNEL_TYPES = {
     "im": ChannelType.IM,
 }
 HISTORY_ARGUMENTS = split_names("channel cursor limit oldest latest inclusive include_all_metadata")
-
-
-def _parse_limit(args: Arguments, default: int) -> int:
-    limit = args.get_number("limit", default, "invalid_limit")
-    if limit < 1:
-        raise SlackError("invalid_limit")
-    return min(limit, MAX_LIMIT)
 
 
 def _parse_range(args: Arguments) -> TimeRange:
@@ -71,7 +63,7 @@ def _conversations_replies(workspace: Workspace, args: Arguments) -> Json:
     root = workspace.channel_history(channel.id).find_message(args.require_text("ts"))
     if root is None:
         raise SlackError("thread_not_found")
-    time_range, limit = _parse_range(args), _parse_limit(args, MAX_LIMIT)
+    time_range, limit = _parse_range(args), parse_limit(args, MAX_LIMIT)
     replies = [
         r
         for r in workspace.channel_history(channel.id).thread_replies(root.ts)
@@ -92,7 +84,7 @@ def _conversations_history(workspace: Workspace, args: Arguments) -> Json:
         if time_range.contains_ts(message.ts)
     ]
     message_page = paginate_messages(
-        newest_first, _parse_limit(args, DEFAULT_LIMIT), args.get_text("cursor")
+        newest_first, parse_limit(args, DEFAULT_LIMIT), args.get_text("cursor")
     )
     return _page_response(
         _message_bodies(workspace, channel, message_page.messages, args), message_page
@@ -111,17 +103,19 @@ def _conversations_info(workspace: Workspace, args: Arguments) -> Json:
 def _conversations_members(workspace: Workspace, args: Arguments) -> Json:
     channel = get_visible_channel(workspace, args.require_text("channel"))
     workspace.app.require_scope(f"{channel.channel_type.scope_family}:read")
-    limit = _parse_limit(args, DEFAULT_LIMIT)
-    start = args.get_number("cursor", 0, "invalid_cursor")
-    end = start + limit
-    next_cursor = str(end) if end < len(channel.members) else ""
-    return {
-        "members": channel.members[start:end],
-        "response_metadata": {"next_cursor": next_cursor},
-    }
+    return build_page(args, "members", channel.members, DEFAULT_LIMIT)
 
 
 def _users_conversations(workspace: Workspace, args: Arguments) -> Json:
+    return _list_channels(workspace, args, is_joined=True)
+
+
+def _conversations_list(workspace: Workspace, args: Arguments) -> Json:
+    return _list_channels(workspace, args, is_joined=False)
+
+
+def _list_channels(workspace: Workspace, args: Arguments, *, is_joined: bool) -> Json:
+    """Return the channels that the bot has joined, or all that it sees."""
     bot, types = workspace.app.bot.id, (args.get_text("types") or "public_channel").split(",")
     if not set(types) <= set(CHANNEL_TYPES):
         raise SlackError("invalid_types")
@@ -129,17 +123,29 @@ def _users_conversations(workspace: Workspace, args: Arguments) -> Json:
         workspace.app.require_scope(f"{CHANNEL_TYPES[name].scope_family}:read")
     channel_types = {CHANNEL_TYPES[name] for name in types}
     found = [
-        channel.as_slack(bot)
+        channel.as_slack(bot) | ({} if is_joined else {"num_members": len(channel.members)})
         for channel in workspace.channels.values()
-        if channel.channel_type in channel_types and bot in channel.members
+        if channel.channel_type in channel_types
+        if bot in channel.members or (not is_joined and channel.is_visible_to(bot))
         if not (channel.is_archived and args.get_flag("exclude_archived"))
     ]
-    start, limit = args.get_number("cursor", 0, "invalid_cursor"), _parse_limit(args, DEFAULT_LIMIT)
-    next_cursor = str(start + limit) if start + limit < len(found) else ""
-    return {
-        "channels": found[start : start + limit],
-        "response_metadata": {"next_cursor": next_cursor},
-    }
+    return build_page(args, "channels", found, DEFAULT_LIMIT)
+
+
+def _conversations_join(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    bot = workspace.app.bot.id
+    if channel.channel_type is not ChannelType.CHANNEL:
+        raise SlackError("method_not_supported_for_channel_type")
+    if channel.is_archived:
+        raise SlackError("is_archived")
+    answer: Json = {}
+    if bot in channel.members:
+        answer["warning"] = "already_in_channel"
+        answer["response_metadata"] = {"warnings": ["already_in_channel"]}
+    else:
+        workspace.join_channel(channel.id, bot)
+    return {"channel": channel.as_slack(bot), **answer}
 
 
 def _conversations_open(workspace: Workspace, args: Arguments) -> Json:
@@ -167,7 +173,13 @@ METHODS: Mapping[str, Method] = {
         _conversations_members, split_names("channel cursor limit"), tier=4
     ),
     "users.conversations": Method(
-        _users_conversations, split_names("types exclude_archived limit cursor user team_id")
+        _users_conversations, split_names("types exclude_archived limit cursor user")
+    ),
+    "conversations.list": Method(
+        _conversations_list, split_names("types exclude_archived limit cursor"), tier=2
+    ),
+    "conversations.join": Method(
+        _conversations_join, split_names("channel"), scope="channels:join"
     ),
     "conversations.open": Method(
         _conversations_open,

@@ -17,6 +17,7 @@ from fakeslack.web_api.method import Method, split_names
 
 SHARE_DELAY_SECONDS = 0.1
 """Delay between the response and the message that shares the files."""
+MAX_CHANNELS = 100
 MAX_ALT_TEXT_CHARACTERS = 1_000
 PUBLIC_CHANNEL_TYPES = {"channel"}
 SIGN_IN_PAGE = "<!DOCTYPE html><html><body><h1>Sign in to Workspace</h1></body></html>"
@@ -37,18 +38,21 @@ def _files_complete_upload_external(workspace: Workspace, args: Arguments) -> Js
     uploads = args.get_list("files")
     if not uploads:
         raise missing_argument("files")
-    channel_ref = args.get_text("channel_id") or args.get_text("channels")
-    channel = get_postable_channel(workspace, channel_ref).id if channel_ref else None
+    channel_refs = (args.get_text("channel_id") or args.get_text("channels")).split(",")
+    channels = [get_postable_channel(workspace, ref.strip()).id for ref in channel_refs if ref]
+    if len(channels) > MAX_CHANNELS:
+        raise SlackError("channels_limit_exceeded")
     blocks = block_kit.validate_blocks(args.get_list("blocks", "invalid_blocks"))
     thread_ts = args.get_text("thread_ts") or None
-    if channel is not None and thread_ts is not None:
-        workspace.get_thread_root(channel, thread_ts)
+    if thread_ts is not None:
+        for channel in channels:
+            workspace.get_thread_root(channel, thread_ts)
     files = [
         workspace.files.complete_upload(str(upload.get("id")), str(upload.get("title") or ""))
         for upload in uploads
         if isinstance(upload, dict)
     ]
-    if channel is not None:
+    for channel in channels:
         text = args.get_text("initial_comment")
         body = build_bot_message(
             workspace, {"text": text, "thread_ts": thread_ts, "blocks": blocks or None}

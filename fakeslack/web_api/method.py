@@ -13,7 +13,7 @@ MethodFunction = Callable[[Workspace, Arguments], Json]
 @dataclass(frozen=True, slots=True)
 class Method:
     """
-    One method; its token needs `scope`.
+    One method; its token needs `scope`. One without `needs_token` answers everyone.
 
     `tier` is Slack's rate tier (1, 20, 50 or 100 calls a minute); 0 means a special limit.
     """
@@ -23,6 +23,7 @@ class Method:
     scope: str | None = None
     tier: int = 3
     app_level: bool = False
+    needs_token: bool = True
 
 
 def split_names(names: str) -> frozenset[str]:

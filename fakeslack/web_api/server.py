@@ -19,6 +19,8 @@ from fakeslack.web_api.fault_injection import (
 from fakeslack.web_api.method import Method
 
 POSTING_METHODS = {"chat.postMessage", "chat.postEphemeral"}
+COMMON_ARGUMENTS = {"team_id"}
+"""Arguments that Slack's clients send to any method of an app for several workspaces."""
 FORM_CONTENT_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
@@ -76,7 +78,7 @@ class WebApi:
             if parse_error is not None:
                 raise parse_error
             method = self._authorize_call(call.method, token)
-            call.unknown = sorted(set(arguments) - method.argument_names)
+            call.unknown = sorted(set(arguments) - method.argument_names - COMMON_ARGUMENTS)
             answer = method.function(self._workspace, Arguments(arguments))
         except SlackError as refusal:
             call.error = refusal.error
@@ -89,6 +91,8 @@ class WebApi:
         method = self._methods.get(name)
         if method is None:
             raise SlackError("unknown_method", req_method=name)
+        if not method.needs_token:
+            return method
         if not token:
             raise SlackError("not_authed")
         if token not in {app.bot_token, app.app_token}:

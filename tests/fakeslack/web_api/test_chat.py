@@ -85,6 +85,9 @@ def test_long_text_is_truncated_in_posts_and_refused_in_edits(
         ({"metadata": "[]"}, "invalid_metadata_format"),
         ({"metadata": {"event_type": 1}}, "invalid_metadata_format"),
         ({"metadata": {**METADATA, "more": 1}}, "invalid_metadata_format"),
+        ({"metadata": {"event_payload": {}}}, "invalid_metadata_format"),
+        ({"metadata": {"entities": {}}}, "invalid_metadata_format"),
+        ({"attachments": ["a"]}, "invalid_attachments"),
         ({"metadata": {"event_type": "a", "event_payload": []}}, "invalid_metadata_format"),
         (
             {"metadata": {"event_type": "a", "event_payload": {"x": "a" * 8_000}}},
@@ -92,7 +95,7 @@ def test_long_text_is_truncated_in_posts_and_refused_in_edits(
         ),
         ({"thread_ts": "1.000000"}, "thread_not_found"),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_an_invalid_post_is_refused(slack: InMemoryWorkspace, arguments: Json, error: str) -> None:
     """Each fault has Slack's error name."""
@@ -122,6 +125,16 @@ def test_the_bot_posts_only_in_its_channels(slack: InMemoryWorkspace) -> None:
     assert slack.expect_error(post, channel=GENERAL, text="a") == "is_archived"
     assert slack.expect_error("chat.update", channel=GENERAL, **edit) == "is_inactive"
     assert slack.expect_error("chat.update", channel=foreign, **edit) == "not_in_channel"
+
+
+@pytest.mark.parametrize("more", [{}, METADATA])
+def test_work_objects_stay_in_the_metadata(slack: InMemoryWorkspace, more: Json) -> None:
+    """`entities` come alone or beside an event."""
+    metadata = {"entities": [{"entity_type": "slack#/entities/task"}], **more}
+    arguments = {"channel": GENERAL, "text": "a", "metadata": metadata}
+    message = slack.call_method("chat.postMessage", **arguments)["message"]
+
+    assert message["metadata"] == metadata
 
 
 def test_an_edit_replaces_only_given_fields(slack: InMemoryWorkspace) -> None:

@@ -171,3 +171,38 @@ def test_users_conversations_lists_the_apps_channels(slack: InMemoryWorkspace) -
     assert slack.expect_error("users.conversations", types="secret") == "invalid_types"
     slack.workspace.app.scopes.remove("im:read")
     assert slack.expect_error("users.conversations", types="im") == "missing_scope"
+
+
+def test_all_visible_channels_are_listed(slack: InMemoryWorkspace) -> None:
+    """Public channels of others too, private ones and direct messages only as a member."""
+    slack.workspace.create_channel("foreign", [ADA])
+    slack.workspace.create_channel("den", [ADA], is_private=True)
+    slack.workspace.create_channel("ours", [ADA, STARCHAT], is_private=True)
+
+    listed = slack.call_method("conversations.list", limit=2)
+    assert [channel["name"] for channel in listed["channels"]] == ["general", "python"]
+    cursor = listed["response_metadata"]["next_cursor"]
+    [foreign] = slack.call_method("conversations.list", cursor=cursor)["channels"]
+    assert (foreign["name"], foreign["is_member"], foreign["num_members"]) == ("foreign", False, 1)
+    private = slack.call_method("conversations.list", types="private_channel")["channels"]
+    assert [channel["name"] for channel in private] == ["ours"]
+    assert slack.expect_error("conversations.list", types="x") == "invalid_types"
+    slack.workspace.app.scopes.remove("groups:read")
+    refused = slack.expect_error("conversations.list", types="public_channel,private_channel")
+    assert refused == "missing_scope"
+
+
+def test_public_channels_can_be_joined(slack: InMemoryWorkspace) -> None:
+    """Joining twice warns; archived channels and direct messages are refused."""
+    channel = slack.workspace.create_channel("foreign", [ADA])
+    answer = slack.call_method("conversations.join", channel=channel.id)
+    assert answer["channel"]["is_member"]
+    assert "warning" not in answer
+    assert slack.call_method("conversations.join", channel=channel.id)["warning"] == (
+        "already_in_channel"
+    )
+    direct = slack.workspace.open_dm([ADA, STARCHAT]).id
+    kind = slack.expect_error("conversations.join", channel=direct)
+    assert kind == "method_not_supported_for_channel_type"
+    slack.workspace.archive_channel(channel.id)
+    assert slack.expect_error("conversations.join", channel=channel.id) == "is_archived"

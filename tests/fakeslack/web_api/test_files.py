@@ -87,6 +87,8 @@ def test_invalid_files_calls_are_refused(workspace: Workspace, client: WebClient
     )
     complete = "files.completeUploadExternal"
     assert call_and_get_error(client, complete)["error"] == "invalid_arguments"
+    many = {"files": [{"id": "F9"}], "channels": ",".join([GENERAL] * 101)}
+    assert call_and_get_error(client, complete, **many)["error"] == "channels_limit_exceeded"
     gone = {"files": [{"id": "F9"}], "channel_id": GENERAL, "thread_ts": "1.000000"}
     assert call_and_get_error(client, complete, **gone)["error"] == "thread_not_found"
     assert call_and_get_error(client, complete, files=[{"id": "F9"}])["error"] == "file_not_found"
@@ -97,6 +99,18 @@ def test_invalid_files_calls_are_refused(workspace: Workspace, client: WebClient
         "file", user=ADA, channel=private_channel, name="a.py", content="x"
     )["file"]
     assert call_and_get_error(client, "files.info", file=file)["error"] == "file_not_found"
+
+
+def test_a_file_is_shared_in_each_channel(workspace: Workspace, client: WebClient) -> None:
+    """`channels` takes several ids; the comment carries Slack's block in each message."""
+    channels, comment = [GENERAL, PYTHON], "for both channels"
+    client.files_upload_v2(
+        filename="a.txt", content="abc", channels=channels, initial_comment=comment
+    )
+    for channel in channels:
+        workspace.wait_for_messages(lambda seen: comment in message_texts(seen), channel)
+        message = workspace.read_messages(channel)[-1]
+        assert [block["type"] for block in message["blocks"]] == ["rich_text"]
 
 
 def test_a_person_shares_a_file(workspace: Workspace, client: WebClient) -> None:

@@ -110,6 +110,8 @@ def test_the_token_limits_the_methods(workspace: Workspace, client: WebClient) -
     assert "chat:write" in answer["provided"]
     assert call_and_get_error(client, "apps.connections.open")["error"] == "not_allowed_token_type"
     assert call_and_get_error(client, "poems.write")["error"] == "unknown_method"
+    _, answer = send_raw_call(workspace, "api.test", b"foo=1", Content_Type=FORM_CONTENT_TYPE)
+    assert answer == {"ok": True, "args": {"foo": "1"}}
     workspace.send_control("app", revoked=True)
     assert call_and_get_error(client, "auth.test")["error"] == "token_revoked"
 
@@ -124,7 +126,8 @@ def test_auth_test_returns_the_scopes(client: WebClient) -> None:
 def test_the_journal_records_calls_without_tokens(workspace: Workspace, client: WebClient) -> None:
     """Each call is recorded with its outcome and its unknown arguments."""
     start = workspace.get_json("_control/calls")["next"]
-    client.api_call("chat.postMessage", params={"channel": GENERAL, "text": "hi", "loud": "1"})
+    arguments = {"channel": GENERAL, "text": "hi", "team_id": "T0FAKE0001"}
+    client.api_call("chat.postMessage", params={**arguments, "loud": "1"})
     call_and_get_error(client, "chat.postMessage", channel=GENERAL)
     good, bad = workspace.api_calls(start)
     assert (good["number"], good["ok"], good["error"], good["unknown"]) == (
