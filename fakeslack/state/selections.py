@@ -66,7 +66,10 @@ class Selections:
     def choose(self, block: Json, element: Json, chosen: Any) -> Json:
         """Store a choice and return the element's state. Raises `value_not_found`."""
         block_id, action_id = _ids(block, element)
-        state = choose_value(element, chosen, self._loaded.get((block_id, action_id), []))
+        former = self.values.get(block_id, {}).get(action_id, {})
+        # The app may have supplied them for an earlier query.
+        offered = [*self._loaded.get((block_id, action_id), []), *_selected_options(former)]
+        state = choose_value(element, chosen, offered)
         self.values[block_id] = self.values[block_id] | {action_id: state}
         return state
 
@@ -106,6 +109,11 @@ def _walk(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
 
 def _ids(block: Json, element: Json) -> tuple[str, str]:
     return str(block.get("block_id", "")), str(element.get("action_id", ""))
+
+
+def _selected_options(state: Json) -> list[Json]:
+    option = state.get("selected_option")
+    return [*state.get("selected_options", []), *([option] if option else [])]
 
 
 def _find_fault(block: Json, states: Mapping[str, Json]) -> str | None:

@@ -76,14 +76,18 @@ def test_an_element_is_found_by_its_ids() -> None:
 
 
 def test_supplied_options_may_be_chosen() -> None:
-    """Those of an external select, once the app has supplied them."""
+    """Those of an external select, once the app has supplied them; a chosen one stays."""
     block = input_block("list", "external_select")
     selections = Selections([block])
     with pytest.raises(SlackError, match="value_not_found"):
         selections.choose(block, block["element"], "two")
     selections.supply_options(block, block["element"], [ONE, TWO])
     assert selections.choose(block, block["element"], "two")["selected_option"] == TWO
+    selections.supply_options(block, block["element"], [ONE])
+    assert selections.choose(block, block["element"], "two")["selected_option"] == TWO
     assert selections.get_value(block, block["element"]) == TWO
+    many = input_block("many", "multi_external_select", initial_options=[ONE])
+    assert Selections([many]).choose(many, many["element"], ["one"])["selected_options"] == [ONE]
 
 
 @pytest.mark.parametrize(

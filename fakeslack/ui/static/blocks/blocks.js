@@ -1,8 +1,10 @@
 /** Block Kit rendering; an unknown block shows its type, so that no content is hidden. */
 
 import { el } from "../core/dom.js";
+import { FIELD_TYPES, field } from "./fields.js";
 import { icon } from "../core/icons.js";
 import { inline, link } from "./inline.js";
+import { input } from "./inputs.js";
 import { markdown } from "./markdown.js";
 import { parse } from "./mrkdwn.js";
 import { richText, richWords } from "./richtext.js";
@@ -52,32 +54,19 @@ function button(element, block, names) {
   );
 }
 
-function choice(element, block, names) {
-  const chosen = element.initial_option?.value;
-  const options = (element.options ?? []).map((option) =>
-    el(
-      "option",
-      { value: option.value, selected: option.value === chosen },
-      option.text?.text ?? option.value,
-    ),
-  );
-  const hint =
-    chosen === undefined &&
-    el(
-      "option",
-      { value: "", selected: true, disabled: true },
-      element.placeholder?.text ?? "Choose…",
-    );
-  const attributes = {
-    ...clickAttributes(element, block),
-    "data-action": "choose",
-    class: "block-choice",
-  };
+function overflow(element, block, names) {
+  const items = element.options.map(({ text, value, url }) => [value, text?.text ?? value, url]);
   return el(
-    "select",
-    { ...attributes, "aria-label": element.placeholder?.text ?? "Choose" },
-    hint,
-    options,
+    "button",
+    {
+      type: "button",
+      class: "block-button overflow",
+      "aria-label": "More actions",
+      ...clickAttributes(element, block),
+      "data-action": "overflow",
+      "data-items": JSON.stringify(items),
+    },
+    icon("more"),
   );
 }
 
@@ -125,8 +114,9 @@ function iconButton(element, block, names) {
 }
 
 const ELEMENTS = {
+  ...Object.fromEntries(FIELD_TYPES.map((type) => [type, field])),
   button,
-  static_select: choice,
+  overflow,
   feedback_buttons: feedback,
   icon_button: iconButton,
   image: picture,
@@ -211,6 +201,7 @@ const BLOCKS = {
   context_actions: (block, names) =>
     el("div", { class: "block context-actions" }, elements(block, names)),
   image: (block) => el("div", { class: "block context" }, picture(block)),
+  input,
   table,
   alert,
 };

@@ -61,6 +61,19 @@ export class Composer {
     this.attachments = new Attachments(() => this.#enable());
     this.also = el("input", { type: "checkbox" });
     this.alsoText = el("span");
+    this.names = names;
+    this.shortcuts = el(
+      "button",
+      {
+        type: "button",
+        class: "tool",
+        "data-action": "global-shortcuts",
+        "aria-label": "Shortcuts",
+        title: "Shortcuts",
+        hidden: true,
+      },
+      icon("bolt"),
+    );
     this.frame = el(
       "div",
       { class: "composer-frame" },
@@ -71,6 +84,7 @@ export class Composer {
         { class: "composer-tools" },
         this.attachments.button,
         this.attachments.input,
+        this.shortcuts,
         tool("at", "Mention someone", () => this.insert("@")),
         tool("smile", "Emoji", (event) => this.#emoji(event.currentTarget)),
         tool("code", "Code block", () => this.fence()),
@@ -115,6 +129,7 @@ export class Composer {
     if (this.field.placeholder !== words) this.field.placeholder = words;
     this.field.setAttribute("aria-label", words);
     this.alsoText.textContent = also ?? "";
+    this.shortcuts.hidden = !this.names().app?.global_shortcuts?.length;
     this.blocked = blocked;
     this.field.disabled = blocked?.closed ?? false;
     this.#enable();

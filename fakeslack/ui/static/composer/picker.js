@@ -1,4 +1,4 @@
-/** Pickers beside a button, of emoji and shortcuts: arrows move, Enter chooses, Escape closes. */
+/** Pickers beside a button, of emoji and menu items: arrows move, Enter chooses, Escape closes. */
 
 import { el } from "../core/dom.js";
 import { character, PICKED } from "../blocks/emoji.js";
@@ -41,15 +41,15 @@ export function pickEmoji(beside, chosen) {
   open(beside, box, COLUMNS, chosen);
 }
 
-/** Opens the menu of the app's message shortcuts; `chosen` receives the callback id. */
-export function pickShortcut(beside, shortcuts, chosen) {
-  const items = shortcuts.map(({ callback_id, name }) =>
-    el("button", { type: "button", role: "menuitem", "data-name": callback_id }, name),
+/** Opens a menu of `[value, label]` items; `chosen` receives the value. */
+export function pickItem(beside, title, items, chosen) {
+  const buttons = items.map(([value, label]) =>
+    el("button", { type: "button", role: "menuitem", "data-name": value }, label),
   );
   const box = el(
     "div",
-    { class: "picker shortcuts", popover: "auto", role: "menu", "aria-label": "More actions" },
-    items,
+    { class: "picker shortcuts", popover: "auto", role: "menu", "aria-label": title },
+    buttons,
   );
   open(beside, box, 1, chosen);
 }
@@ -69,7 +69,8 @@ function open(beside, box, columns, chosen) {
     box.remove();
   });
   beside.setAttribute("aria-expanded", "true"); // keeps the buttons visible
-  document.body.append(box);
+  // Beside an open dialog, which makes the rest of the page inert.
+  (beside.closest("dialog") ?? document.body).append(box);
   box.showPopover();
   put(box, beside);
   box.querySelector("button").focus();

@@ -3,6 +3,7 @@
 import { svg } from "./dom.js";
 
 const SHAPES = {
+  bolt: ["M13 3L5 14h6l-1 7l8-11h-6z"],
   reply: ["M5 5h14v11h-8l-4 4v-4H5z"],
   edit: ["M5 19l1-4L16 5l3 3L9 18z", "M14 7l3 3"],
   trash: ["M5 7h14", "M9 7V4.5h6V7", "M7 7l1 13h8l1-13", "M10.5 11v5", "M13.5 11v5"],

@@ -69,6 +69,9 @@ export class Store {
       app: this.app,
       person: (id) => this.people.get(id),
       channel: (id) => this.channels.get(id),
+      humans: this.humans,
+      conversations: [...this.rooms, ...this.direct],
+      title: (channel) => this.title(channel),
     };
   }
 

@@ -5,22 +5,9 @@ import { api, messageId } from "../core/api.js";
 import { copyFrom } from "../blocks/code.js";
 import { el } from "../core/dom.js";
 import { ask } from "./dialog.js";
+import { listenToFields, messageFields, messageOf, press } from "./press.js";
 import { messageText } from "../thread/message.js";
-import { pickEmoji, pickShortcut } from "../composer/picker.js";
-
-/** The message whose row contains a button. */
-function messageOf(page, node) {
-  const row = node.closest("[data-ts]");
-  const feed = node.closest(".thread") ? page.store.thread : page.store.feed;
-  return row && feed?.messages.get(row.dataset.ts);
-}
-
-/** Request fields that identify a message. */
-const messageFields = (page, message) => ({
-  user: page.store.me,
-  channel: page.store.feed.channel,
-  ts: message.ts,
-});
+import { pickEmoji, pickItem } from "../composer/picker.js";
 
 async function react(page, message, name) {
   const mine = message.reactions?.some(
@@ -29,8 +16,10 @@ async function react(page, message, name) {
   await api.react({ ...messageFields(page, message), name, remove: mine || undefined });
 }
 
-const runShortcut = (page, message, callback_id) =>
-  api.shortcut({ ...messageFields(page, message), callback_id });
+const shortcutItems = (list) => list.map(({ callback_id, name }) => [callback_id, name]);
+
+const visit = (url) =>
+  URL.canParse(url) && /^https?:/.test(url) && open(url, "_blank", "noopener");
 
 async function remove(page, message) {
   const preview = el("blockquote", {}, messageText(message).slice(0, 300));
@@ -41,42 +30,6 @@ async function remove(page, message) {
     danger: true,
   });
   if (sure) await api.remove(messageFields(page, message));
-}
-
-async function askForConfirmation(data) {
-  if (!data.confirm) return true;
-  const said = JSON.parse(data.confirm);
-  const words = (text) => text?.text ?? "";
-  return ask({
-    title: words(said.title),
-    body: words(said.text),
-    yes: words(said.confirm) || "Yes",
-    no: words(said.deny) || "No",
-  });
-}
-
-/** Request fields that identify the view or message of a pressed element. */
-function targetFields(page, node, message) {
-  const view = node.closest("[data-view]")?.dataset.view;
-  return view ? { user: page.store.me, view_id: view } : messageFields(page, message);
-}
-
-async function click(page, node, message, value) {
-  const { actionId, blockId } = node.dataset;
-  if (!(await askForConfirmation(node.dataset))) return;
-  await api.click({
-    ...targetFields(page, node, message),
-    action_id: actionId,
-    block_id: blockId,
-    value,
-  });
-  if (message && node.hasAttribute("aria-pressed")) {
-    page.store.pressed = new Map(page.store.pressed).set(
-      `${message.ts}:${blockId}:${actionId}`,
-      value,
-    );
-    page.store.changed();
-  }
 }
 
 async function newDirect(page) {
@@ -120,9 +73,29 @@ export const ACTIONS = {
   react: (page, node, message) =>
     pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
   shortcuts: (page, node, message) =>
-    pickShortcut(node, page.store.app.shortcuts, (name) =>
-      page.attempt(() => runShortcut(page, message, name)),
+    pickItem(node, "More actions", shortcutItems(page.store.app.shortcuts), (name) =>
+      page.attempt(() =>
+        api.shortcut({ ...messageFields(page, message), callback_id: name }),
+      ),
     ),
+  "global-shortcuts": (page, node) =>
+    pickItem(node, "Shortcuts", shortcutItems(page.store.app.global_shortcuts), (name) =>
+      page.attempt(() =>
+        api.shortcut({
+          user: page.store.me,
+          channel: page.store.feed.channel,
+          callback_id: name,
+        }),
+      ),
+    ),
+  overflow: (page, node) => {
+    const items = JSON.parse(node.dataset.items);
+    pickItem(node, "More actions", items, (value) => {
+      const url = items.find(([name]) => name === value)[2];
+      if (url) visit(url);
+      page.attempt(() => press(page, node, value));
+    });
+  },
   "toggle-reaction": (page, node, message) => react(page, message, node.dataset.name),
   edit: (page, node, message) => page.store.edit(message.ts, Boolean(node.closest(".thread"))),
   delete: (page, node, message) => remove(page, message),
@@ -130,11 +103,8 @@ export const ACTIONS = {
     await copyFrom(node);
     say("Copied.");
   },
-  click: (page, node, message) => click(page, node, message, node.dataset.value),
-  visit: (page, node) =>
-    URL.canParse(node.dataset.url) &&
-    /^https?:/.test(node.dataset.url) &&
-    open(node.dataset.url, "_blank", "noopener"),
+  click: (page, node) => press(page, node, node.dataset.value),
+  visit: (page, node) => visit(node.dataset.url),
   tab: (page, node) => page.store.openTab(node.dataset.tab),
   stop: (page) =>
     api.stop({
@@ -158,7 +128,6 @@ export function listen(page) {
   document.addEventListener("change", (event) => {
     const node = event.target.closest?.("[data-action]");
     if (node?.dataset.action === "persona") page.attempt(() => ACTIONS.persona(page, node));
-    if (node?.dataset.action === "choose")
-      page.attempt(() => click(page, node, messageOf(page, node), node.value));
   });
+  listenToFields(page);
 }

@@ -2,8 +2,9 @@
 
 import { api } from "../core/api.js";
 import { blocks } from "../blocks/blocks.js";
+import { choices, restoreTexts, typedTexts } from "../blocks/fields.js";
 import { el, refill } from "../core/dom.js";
-import { input, values } from "../blocks/inputs.js";
+import { viewNames } from "../thread/views.js";
 
 const words = (text, otherwise) => text?.text ?? otherwise;
 
@@ -28,19 +29,18 @@ export class Modal {
   show() {
     const view = this.store.modal;
     if (view?.id === this.view?.id && view?.hash === this.view?.hash) return;
+    const texts = view?.id === this.view?.id ? typedTexts(this.form) : new Map();
     this.view = view;
     if (!view) return this.#close();
     this.#draw(view);
+    restoreTexts(this.form, texts);
     if (this.box.isConnected) return;
     document.body.append(this.box);
     this.box.showModal();
   }
 
   #draw(view) {
-    const names = { ...this.store.names, pressed: () => undefined };
-    const parts = view.blocks.map((block) =>
-      block.type === "input" ? input(block, this.store.humans) : blocks([block], names),
-    );
+    const parts = blocks(view.blocks, viewNames(this.store, view));
     const leave = el(
       "button",
       { type: "button", class: "block-button" },
@@ -74,7 +74,7 @@ export class Modal {
     const { errors } = await api.submitView({
       user: this.store.me,
       view_id: view.id,
-      values: values(view.blocks, this.form),
+      values: choices(this.form),
     });
     this.#complain(errors ?? {});
   }
@@ -88,6 +88,6 @@ export class Modal {
       place.textContent = sentence ?? "";
     }
     const first = Object.keys(errors)[0];
-    if (first) this.form.querySelector(`[data-input="${CSS.escape(first)}"] .input-field`)?.focus();
+    if (first) this.form.querySelector(`[data-input="${CSS.escape(first)}"] :is(input, select, textarea)`)?.focus();
   }
 }

@@ -210,6 +210,7 @@ export function messageRow(message, view) {
   const names = {
     ...view.names,
     labelled: !message.bot_id,
+    place: `${view.inThread ? "reply" : "message"}-${message.ts}`,
     pressed: (block, action) => view.pressed?.get(`${message.ts}:${block}:${action}`),
   };
   const quiet = SYSTEM_SUBTYPES.has(message.subtype);

@@ -101,10 +101,18 @@ function tabs(store) {
   );
 }
 
+/** Lookup of names within a view, and of what is chosen there. */
+export const viewNames = (store, view) => ({
+  ...store.names,
+  place: view?.id,
+  pressed: () => undefined,
+  state: (block, action) => view.state.values[block]?.[action],
+});
+
 /** Renders the app's Home tab if it is open, else returns null. */
 function home(store) {
   if (store.tab !== "home" || !store.isAppsOwn(store.here)) return null;
-  const names = { ...store.names, pressed: () => undefined };
+  const names = viewNames(store, store.home);
   if (!store.home)
     return el("p", { class: "home-empty" }, `${store.app.name} has no Home tab yet.`);
   return el(
