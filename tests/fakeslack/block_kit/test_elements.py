@@ -12,8 +12,8 @@ Json = dict[str, Any]
 PLAIN = {"type": "plain_text", "text": "a"}
 OPTION, OTHER = {"text": PLAIN, "value": "v"}, {"text": PLAIN, "value": "w"}
 GROUP = {"label": PLAIN, "options": [OPTION]}
-CONFIRM = {"title": PLAIN, "text": PLAIN}
-COMMON = {"action_id": "a", "placeholder": PLAIN, "focus_on_load": True, "confirm": CONFIRM}
+TYPED = {"action_id": "a", "placeholder": PLAIN, "focus_on_load": True}
+COMMON = {**TYPED, "confirm": {"title": PLAIN, "text": PLAIN}}
 CONVERSATIONS = {
     "default_to_current_conversation": True,
     "filter": {"include": ["im", "public"], "exclude_bot_users": True},
@@ -38,15 +38,15 @@ SELECTS: list[Json] = [
     {"type": "radio_buttons", "options": [OPTION], "initial_option": OPTION},
 ]
 INPUTS: list[Json] = [
-    {**COMMON, "type": "plain_text_input", "initial_value": "", "max_length": 3_000},
-    {**COMMON, "type": "number_input", "is_decimal_allowed": False, "max_value": "9"},
-    {**COMMON, "type": "email_text_input", "initial_value": "a@b.example"},
+    {**TYPED, "type": "plain_text_input", "initial_value": "", "max_length": 3_000},
+    {**TYPED, "type": "number_input", "is_decimal_allowed": False, "max_value": "9"},
+    {**TYPED, "type": "email_text_input", "initial_value": "a@b.example"},
     {
-        **COMMON,
+        **TYPED,
         "type": "url_text_input",
         "dispatch_action_config": {"trigger_actions_on": ["on_character_entered"]},
     },
-    {**COMMON, "type": "rich_text_input"},
+    {**TYPED, "type": "rich_text_input"},
     {"type": "file_input", "action_id": "a", "filetypes": ["pdf"], "max_files": 10},
 ]
 INVALID: list[tuple[Json, str]] = [
