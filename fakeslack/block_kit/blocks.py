@@ -11,6 +11,7 @@ from fakeslack.block_kit.elements import (
     CONTEXT_ELEMENTS,
     INPUT_ELEMENTS,
 )
+from fakeslack.block_kit.generated_ids import walk_elements
 from fakeslack.block_kit.rich_text import RICH_TEXT
 from fakeslack.block_kit.rules import (
     Rule,
@@ -138,7 +139,7 @@ def find_faults(blocks: object, *, max_blocks: int, in_view: bool = False) -> li
     shape_faults = list(list_rule(variant_rule(rules, "block"), max_blocks, 0)(blocks, "/blocks"))
     if shape_faults or not isinstance(blocks, list):
         return shape_faults
-    return [*_check_block_ids(blocks), *_check_tables(blocks)]
+    return [*_check_block_ids(blocks), *_check_action_ids(blocks), *_check_tables(blocks)]
 
 
 def _check_block_ids(blocks: list[dict[str, Any]]) -> Iterator[str]:
@@ -149,6 +150,18 @@ def _check_block_ids(blocks: list[dict[str, Any]]) -> Iterator[str]:
             yield f"[ERROR] block_id already exists [json-pointer:/blocks/{index}/block_id]"
         if block_id:
             seen.add(block_id)
+
+
+def _check_action_ids(blocks: list[dict[str, Any]]) -> Iterator[str]:
+    for index, block in enumerate(blocks):
+        seen: set[str] = set()
+        for number, element in enumerate(walk_elements(block)):
+            action_id = element.get("action_id")
+            if action_id in seen:
+                pointer = f"/blocks/{index}/elements/{number}/action_id"
+                yield f"[ERROR] action_id already exists [json-pointer:{pointer}]"
+            if action_id:
+                seen.add(action_id)
 
 
 def _check_tables(blocks: list[dict[str, Any]]) -> Iterator[str]:

@@ -106,13 +106,13 @@ class InteractionPayloads:
             "response_urls": response_urls,
         }
 
-    def build_view_closed(self, person: str, view: View) -> Json:
-        """Build the `view_closed` payload of a dismissed modal."""
+    def build_view_closed(self, person: str, view: View, *, is_cleared: bool = False) -> Json:
+        """Build the `view_closed` payload of a dismissed modal, or of its whole stack."""
         view_object = view.as_slack(self._workspace.app)
         return {
             **self._base_payload("view_closed", person),
             "view": view_object,
-            "is_cleared": False,
+            "is_cleared": is_cleared,
         }
 
     def build_slash_command(self, person: str, channel: Channel, command: str, text: str) -> Json:

@@ -65,9 +65,12 @@ class ViewRoutes:
         body = await read_json(request)
         viewer = Viewer(self._workspace, str(body.get("user", "")))
         view = find_own_view(self._workspace, viewer, body)
-        self._workspace.views.close_view(view)
+        is_cleared = bool(view.body.get("clear_on_close"))
+        self._workspace.views.close_view(view, close_all=is_cleared)
         if view.body.get("notify_on_close"):
-            payload = self._payloads.build_view_closed(viewer.person.id, view)
+            payload = self._payloads.build_view_closed(
+                viewer.person.id, view, is_cleared=is_cleared
+            )
             await deliver_to_app(self._sender, Envelope("interactive", payload))
         return web.json_response({"ok": True})
 

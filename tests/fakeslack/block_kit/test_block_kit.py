@@ -180,8 +180,14 @@ def test_a_block_must_be_an_object() -> None:
     assert "unsupported block" in invalid_block_faults(["a"])[0]
 
 
-def test_block_ids_are_unique_and_one_table_is_allowed() -> None:
-    """A repeated block_id and a second table are rejected."""
+def test_ids_are_unique_and_one_table_is_allowed() -> None:
+    """A repeated block_id, an action_id repeated in a block, and a second table are rejected."""
+    row = {"type": "actions", "elements": [BUTTON]}
+    assert validate_blocks([row, row]) == [row, row]
+    assert (
+        "action_id already exists"
+        in invalid_block_faults([{**row, "elements": [BUTTON, BUTTON]}])[0]
+    )
     twice = {"type": "divider", "block_id": "b"}
     assert "block_id already exists" in invalid_block_faults([twice, twice])[0]
     assert "only one table" in invalid_block_faults([table_block(1), table_block(1)])[0]

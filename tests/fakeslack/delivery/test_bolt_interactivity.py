@@ -16,11 +16,7 @@ Json = dict[str, Any]
 
 
 PLAIN = {"type": "plain_text", "text": "a"}
-
-
 TEXT_INPUT = {"type": "plain_text_input", "action_id": "words"}
-
-
 MODAL = {
     "type": "modal",
     "callback_id": "ask",
@@ -153,6 +149,7 @@ def add_modal_listeners(app: App, received: "queue.SimpleQueue[Any]") -> None:
         "no": {"response_action": "errors", "errors": {"question": "Say something."}},
         "more": {"response_action": "push", "view": MODAL},
         "other": {"response_action": "update", "view": MODAL},
+        "last": {"response_action": "push", "view": {**MODAL, "clear_on_close": True}},
         "all": {"response_action": "clear"},
     }
 
@@ -168,9 +165,9 @@ def add_modal_listeners(app: App, received: "queue.SimpleQueue[Any]") -> None:
         received.put(words)
 
     @app.view_closed("ask")
-    def handle_close(ack: Ack) -> None:
+    def handle_close(ack: Ack, body: Json) -> None:
         ack()
-        received.put("closed")
+        received.put("all closed" if body["is_cleared"] else "closed")
 
 
 def test_a_submitted_modal_follows_its_response_action(
@@ -204,6 +201,20 @@ def test_only_its_person_closes_or_submits_a_modal(
         assert empty["errors"] == {"question": "Please complete this required field."}
         workspace.post_json("_page/close", view)
         assert received.get(timeout=30) == "closed"
+    assert modal_user.list_modals() == []
+
+
+def test_a_modal_with_clear_on_close_takes_its_stack_along(
+    workspace: Workspace, received: "queue.SimpleQueue[Any]"
+) -> None:
+    """The app learns it by `is_cleared`."""
+    with run_app(workspace, lambda app: add_modal_listeners(app, received)):
+        modal_user = ModalUser(workspace)
+        modal_user.run_shortcut()
+        assert modal_user.submit_modal("last") == 2
+        top = modal_user.list_modals()[-1]
+        workspace.post_json("_page/close", {"user": ADA, "view_id": top["id"]})
+        assert [received.get(timeout=30) for _ in range(2)] == ["last", "all closed"]
     assert modal_user.list_modals() == []
 
 

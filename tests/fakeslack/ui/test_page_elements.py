@@ -159,8 +159,9 @@ def test_each_input_of_a_modal_is_submitted_with_its_type(
 def test_elements_of_the_home_tab_and_of_messages_work(
     slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
 ) -> None:
-    """A text is sent with Enter where its block asks for that; a menu is sent when it changes."""
+    """A menu is sent when it changes, if that is confirmed; a text with Enter, if it is to be."""
     bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
+    careful = {**WHO, "confirm": {"title": plain_text("Sure?"), "text": plain_text("It counts.")}}
     eager = {**input_block("search", "plain_text_input"), "dispatch_action": True}
     size = input_block("size", "number_input", is_decimal_allowed=False)
     home = {"type": "home", "blocks": [eager, size]}
@@ -168,10 +169,14 @@ def test_elements_of_the_home_tab_and_of_messages_work(
     bot.chat_postMessage(
         channel=GENERAL,
         text="choose",
-        blocks=[{"type": "section", "text": plain_text("Choose"), "accessory": WHO}],
+        blocks=[{"type": "section", "text": plain_text("Choose"), "accessory": careful}],
     )
     ada = open_reader(slack).open_channel()
-    ada.channel_column.get_by_label("Reviewer").select_option("Lin")
+    reviewer = ada.channel_column.get_by_label("Reviewer")
+    for name, answer in (("Lin", "Yes"), ("Sam", "No")):
+        reviewer.select_option(name)
+        ada.page.get_by_role("button", name=answer).click()
+    expect(reviewer).to_have_value(LIN)
     assert received.get(timeout=20)["actions"][0]["selected_user"] == LIN
     ada.find_sidebar_entry("StarChat").click()
     ada.page.get_by_role("tab", name="Home").click()

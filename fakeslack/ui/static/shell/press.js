@@ -39,9 +39,13 @@ function elementFields(page, node) {
   return { ...source, action_id: node.dataset.actionId, block_id: node.dataset.blockId };
 }
 
+/** What was chosen in a field before the person used it. */
+const former = new WeakMap();
+
 /** Sends a pressed element with its value, and what else is chosen in its view. */
 export async function press(page, node, value) {
-  if (!(await askForConfirmation(node.dataset))) return;
+  if (!(await askForConfirmation(node.dataset))) return former.has(node) && restore(node);
+  former.set(node, readField(node));
   const view = node.closest("[data-view]");
   const values = view ? choices(view) : undefined;
   await api.click({ ...elementFields(page, node), value, values });
@@ -69,12 +73,36 @@ async function search(page, root, query) {
   list.size = listRows(list.children.length);
 }
 
+const PARTS = "option, input";
+
+/** Each part of a field with its value and whether it is chosen. */
+const readField = (root) =>
+  [root, ...root.querySelectorAll(PARTS)].map((part) => [
+    part,
+    part.value,
+    part.checked,
+    part.selected,
+  ]);
+
+/** Takes back a choice that the person did not confirm. */
+function restore(root) {
+  for (const [part, value, checked, selected] of former.get(root)) {
+    if (part.matches("option")) part.selected = selected;
+    else if (part.matches("[type=checkbox], [type=radio]")) part.checked = checked;
+    else if (part.matches("input, textarea")) part.value = value;
+  }
+}
+
 const fieldOf = (event) => event.target.closest?.("[data-field]");
 const isTyped = (node, when) => node?.dataset.typed === when;
 
 /** Adds the listeners of menus, pickers and inputs. */
 export function listenToFields(page) {
   const send = (node) => page.attempt(() => press(page, node, choice(node)));
+  document.addEventListener("focusin", (event) => {
+    const node = fieldOf(event);
+    if (node && !former.has(node)) former.set(node, readField(node));
+  });
   document.addEventListener("change", (event) => {
     const node = fieldOf(event);
     if (node && !("typed" in node.dataset) && !("search" in event.target.dataset)) send(node);
