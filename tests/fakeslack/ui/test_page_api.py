@@ -52,6 +52,7 @@ def test_the_state_lists_people_channels_and_the_app(workspace: Workspace) -> No
         "name": "StarChat",
         "connected": False,
         "shortcuts": [{"callback_id": "ask_about_message", "name": "Ask StarChat about this"}],
+        "global_shortcuts": [],
     }
     names = {channel["name"]: channel for channel in state["channels"]}
     assert {"general", "python", "StarChat", "Lin", "Sam"} <= names.keys()
