@@ -77,7 +77,7 @@ class EventBuilder:
 
     def _message_event(self, message: Message, channel: Channel) -> Json:
         return {
-            **message.without_metadata(),
+            **message.body,
             **self._author_teams(message),
             "channel": channel.id,
             "channel_type": channel.channel_type.value,
@@ -117,15 +117,15 @@ class EventBuilder:
             return
         yield {
             **self._hidden_message_event("message_changed", channel),
-            "message": change.message.without_metadata(),
-            "previous_message": change.previous.without_metadata(),
+            "message": change.message.body,
+            "previous_message": change.previous.body,
         }
 
     def _message_deleted_events(self, change: Change) -> Iterator[Json]:
         channel = self._joined_channel(change)
         if channel is None or change.message is None or change.only_for is not None:
             return
-        previous_body = change.message.without_metadata()
+        previous_body = change.message.body
         tombstone = self._workspace.channel_history(channel.id).find_message(change.message.ts)
         if tombstone is not None:
             hidden_event = self._hidden_message_event("message_changed", channel)

@@ -74,14 +74,24 @@ def test_the_apps_own_posts_cause_events(slack: RecordingWorkspace) -> None:
 
 
 def test_an_edit_event_holds_both_versions(slack: RecordingWorkspace) -> None:
-    """`message_changed` carries the message before and after, without metadata."""
-    old = slack.post_message("a", metadata={"event_type": "x", "event_payload": {}})
+    """`message_changed` carries the message before and after, each with its metadata."""
+    metadata = {"event_type": "x", "event_payload": {"a": 1}}
+    old = slack.post_message("a", metadata=metadata)
+    [posted] = slack.events
     slack.events.clear()
     slack.workspace.edit_message(old, ADA, text="b")
     [event] = slack.events
     assert (event["subtype"], event["hidden"]) == ("message_changed", True)
     assert (event["previous_message"]["text"], event["message"]["text"]) == ("a", "b")
-    assert "metadata" not in event["message"]
+    bodies = (posted, event["message"], event["previous_message"])
+    assert [body["metadata"] for body in bodies] == [metadata] * 3
+
+
+def test_metadata_stays_out_of_mentions(slack: RecordingWorkspace) -> None:
+    """Only `message` events are documented with it."""
+    slack.post_message(MENTION, metadata={"event_type": "x", "event_payload": {}})
+    found = {event["type"]: "metadata" in event for event in slack.events}
+    assert found == {"message": True, "app_mention": False}
 
 
 def test_a_stream_causes_one_event_when_it_ends(slack: RecordingWorkspace) -> None:
