@@ -55,13 +55,11 @@ MEASURED_TEST_PATHS = (
         "contract/",
     ),
     *("demo/test_blocks", "fakeslack/block_kit/", "fakeslack/delivery/", "fakeslack/state/"),
-    *("fakeslack/ui/test_visibility", "fakeslack/web_api/", "worker/answering/"),
-    *(
-        "worker/engine/core/",
-        "worker/engine/cuda_graphs/test_shapes",
-        "worker/engine/test_failures",
-    ),
-    *("worker/files/", "worker/prompt/", "worker/render/", "worker/slack/"),
+    *("fakeslack/ui/test_visibility", "fakeslack/web_api/", "worker/answering/stop_conditions/"),
+    *("worker/answering/test_file_replies", "worker/answering/test_languages"),
+    *("worker/answering/test_pipeline", "worker/answering/test_reworks"),
+    *("worker/engine/core/", "worker/engine/cuda_graphs/test_shapes"),
+    *("worker/files/", "worker/prompt/", "worker/render/", "worker/slack/test_later_parts"),
 )
 """Paths of the tests of pure modules, whose coverage `.ci/run` bounds."""
 

@@ -1,14 +1,11 @@
 """Adversarial inputs through the in-process product: each has its expected outcome."""
 
 import asyncio
-import io
 import json
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from structlog.testing import capture_logs
 
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.tokenizers import write_starchat_tokenizer
@@ -49,21 +46,6 @@ def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheck
     return LoadedCheckpoint.load_directory(
         write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
     )
-
-
-@pytest.fixture
-def read_logs() -> Iterator[Callable[[], str]]:
-    """A function that returns all log output so far, of the product and of libraries."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    with capture_logs() as events:
-        yield lambda: json.dumps(events, default=str) + written.getvalue()
-    root.removeHandler(handler)
-    root.setLevel(before)
 
 
 def test_corpus_is_complete_and_deterministic() -> None:

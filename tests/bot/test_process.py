@@ -96,7 +96,7 @@ def test_start_waits_for_slack(workspace: Workspace, server: RedisServer) -> Non
         {"method": "apps.connections.open", "fault": "status", "status": 500, "count": 1},
         {"method": "apps.connections.open", **fault},
     )
-    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("slack not reached")
         bot.wait_for_event("ready")
     workspace.set_faults()
@@ -107,7 +107,7 @@ def test_signal_stops_bot_with_exit_code_0(
     workspace: Workspace, server: RedisServer, name: str
 ) -> None:
     """SIGTERM stops the bot within seconds."""
-    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         bot.send_signal(signal.Signals[name])
         assert bot.wait_for_exit(15) == 0
@@ -145,7 +145,7 @@ def test_second_signal_stops_bot_at_once(
 ) -> None:
     """The second signal does not wait for a slow call; the question is safe."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
-    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         before = len(workspace.api_calls())
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
