@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -21,6 +20,7 @@ from worker.engine import (
     Request,
     SamplingParams,
 )
+from worker.engine.loading.checkpoint import display_name
 from worker.remote_engine.dialects import DIALECTS
 from worker.remote_engine.dialects.base import DialectError
 from worker.remote_engine.request_stream import CallBuilder, RequestStream, StreamLoad
@@ -173,9 +173,8 @@ class ServerWatch:
         self._update_health(state=EngineState.READY, stage="", fraction=1.0)
 
     def _describe_model(self, files: TokenizerFiles, max_positions: int) -> ModelInfo:
-        is_path = Path(self._config.model).expanduser().exists()
         return ModelInfo(
-            name=files.directory.resolve().name if is_path else self._config.model,
+            name=display_name(self._config.model, files.directory),
             revision=self._config.revision,
             directory=files.directory,
             max_positions=max_positions,

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
-
 from worker.engine import LoadError
+from worker.engine.loading.checkpoint import find_directory
 
-FILE_PATTERNS: Final = ["*.json", "*.jinja", "*.txt"]
+FILE_PATTERNS: Final = ("*.json", "*.jinja", "*.txt")
 """Files to download from the hub: no weights and no code."""
 
 
@@ -30,7 +28,7 @@ def fetch_tokenizer_files(model: str, revision: str | None) -> TokenizerFiles:
 
     Raises `LoadError` if there are none, or if `config.json` does not name the vocabulary.
     """
-    directory = _find_directory(model, revision)
+    directory = find_directory(model, revision, FILE_PATTERNS)
     config = _read_json(directory / "config.json")
     generation = _read_json(directory / "generation_config.json", is_optional=True)
     vocab_size = config.get("vocab_size")
@@ -45,21 +43,6 @@ def fetch_tokenizer_files(model: str, revision: str | None) -> TokenizerFiles:
         eos_ids=tuple(one for one in eos_ids if type(one) is int),
         max_positions=positions if type(positions) is int else None,
     )
-
-
-def _find_directory(model: str, revision: str | None) -> Path:
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if model.count("/") != 1 or model.startswith((".", "/", "~")):
-        raise LoadError(f"STARCHAT_MODEL names no directory and no model of the hub: {path}")
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=FILE_PATTERNS))
-    except (OSError, HFValidationError, ValueError) as error:
-        raise LoadError(
-            f"the tokenizer of {model} is no local directory and can't be downloaded "
-            f"({type(error).__name__})"
-        ) from error
 
 
 def _read_json(path: Path, *, is_optional: bool = False) -> dict[str, Any]:

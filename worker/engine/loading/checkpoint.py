@@ -1,6 +1,6 @@
 """Checkpoint resolution: a local path, or a snapshot of the Hugging Face hub. Torch-free."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from huggingface_hub.errors import HFValidationError
 from worker.engine import LoadError
 from worker.engine.protocol import EngineConfig
 
-HUB_FILE_PATTERNS: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+HUB_FILE_PATTERNS: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """Files to download from the hub: no pickles and no code."""
 
 
@@ -26,19 +26,41 @@ def resolve_checkpoint(config: EngineConfig, progress: Callable[[str, float], No
         if not path.is_file():
             raise LoadError(f"there is no file {path}")
         return path
+    return find_directory(
+        config.model, config.revision, HUB_FILE_PATTERNS, lambda: progress("downloading", 0.02)
+    )
+
+
+def find_directory(
+    model: str,
+    revision: str | None,
+    patterns: Sequence[str],
+    on_download: Callable[[], object] = lambda: None,
+) -> Path:
+    """
+    Return the directory of a checkpoint; blocks while the hub's files of `patterns` download.
+
+    Raises `LoadError` if there is neither such a directory nor such a hub id.
+    """
+    path = Path(model).expanduser()
     if path.is_dir():
         return path
-    if config.model.count("/") != 1 or config.model.startswith((".", "/", "~")):
+    if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise LoadError(f"there is no directory {path}")
-    progress("downloading", 0.02)
-    return _fetch_snapshot(config.model, config.revision)
-
-
-def _fetch_snapshot(name: str, revision: str | None) -> Path:
+    on_download()
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILE_PATTERNS))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=[*patterns]))
     except (OSError, HFValidationError, ValueError) as error:
         at = f" at revision {revision}" if revision else ""
         raise LoadError(
-            f"{name}{at} is not a local directory and can't be downloaded ({type(error).__name__})"
+            f"{model}{at} is not a local directory and can't be downloaded ({type(error).__name__})"
         ) from error
+
+
+def display_name(model: str, checkpoint: Path) -> str:
+    """Return the model's public name: the hub id, or the last part of a path."""
+    return (
+        checkpoint.resolve().name.removesuffix(".gguf")
+        if Path(model).expanduser().exists()
+        else model
+    )

@@ -17,6 +17,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 from worker.engine import LoadError, ModelInfo
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
+from worker.engine.loading.checkpoint import display_name
 from worker.engine.loading.cpu_linear import prepack_layers
 from worker.engine.loading.device import select_device, select_dtype
 from worker.engine.loading.gguf import convert_gguf
@@ -67,7 +68,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     graph_bytes = estimate_graph_bytes(engine_config, layers, network.config, max_positions)
     num_slots, max_positions = plan_kv_cache(engine_config, layers, max_positions, graph_bytes)
     info = ModelInfo(
-        name=_display_name(engine_config.model, checkpoint),
+        name=display_name(engine_config.model, checkpoint),
         revision=engine_config.revision,
         directory=directory.absolute(),
         max_positions=max_positions,
@@ -84,15 +85,6 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
         info,
         max_step_tokens,
         plan_host_cache(engine_config),
-    )
-
-
-def _display_name(model: str, checkpoint: Path) -> str:
-    """Return the model's public name: the hub id, or the last part of a path."""
-    return (
-        checkpoint.resolve().name.removesuffix(".gguf")
-        if Path(model).expanduser().exists()
-        else model
     )
 
 
