@@ -7,6 +7,7 @@ one line for the operator.
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,8 +66,12 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     progress("checking", 0.9)
     layers = verify_model(network)
     max_positions = _max_positions(network.config, engine_config)
-    graph_bytes = estimate_graph_bytes(engine_config, layers, network.config, max_positions)
-    num_slots, max_positions = plan_kv_cache(engine_config, layers, max_positions, graph_bytes)
+    num_slots, max_positions = plan_kv_cache(
+        engine_config,
+        layers,
+        max_positions,
+        partial(estimate_graph_bytes, engine_config, layers, network.config, max_positions),
+    )
     info = ModelInfo(
         name=display_name(engine_config.model, checkpoint),
         revision=engine_config.revision,

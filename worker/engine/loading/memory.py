@@ -1,6 +1,7 @@
 """Memory planning: free memory, and the sizes of the KV cache, CUDA graphs and host cache."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +12,21 @@ from worker.engine.attention.kv_cache import LayerSpec
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.protocol import EngineConfig
 
-DEFAULT_SLOTS: Final = {"cuda": 32, "cpu": 8}
-"""Default number of slots by device type."""
+DEFAULT_SLOTS: Final = {"cuda": (64, 32), "cpu": (8,)}
+"""
+Default numbers of slots by device type; the one of which most slots fit counts.
+
+CUDA graphs of more slots take more memory, which a small GPU needs for the slots themselves.
+"""
 
 KV_CACHE_MEMORY_SHARE: Final = {"cuda": 0.8, "cpu": 0.5}
 """Maximum share of the free memory that the KV cache takes after loading."""
 
 HOST_CACHE_MEMORY_SHARE: Final = 0.25
-"""Maximum share of the host's free memory that the prefix cache takes."""
+"""Maximum share of the host's free memory that the prefix caches of all its GPUs take."""
+
+MAX_HOST_CACHE_BYTES: Final = 32 * 10**9
+"""Maximum size of one prefix cache in host memory: 1.6 million tokens of StarChat."""
 
 GRAPH_BYTES_PER_LAYER: Final = 400_000
 """
@@ -29,6 +37,9 @@ Upper end of what vLLM logs (0.5 to 1 GB for 35 to 67 graphs of 32 layers); not 
 
 MIN_SLOT_POSITIONS: Final = 256
 """Minimum number of positions in a slot."""
+
+GPU_DIRECTORY: Final = Path("/proc/driver/nvidia/gpus")
+"""Directory with one entry per GPU of the host, visible to this process or not."""
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 """Control group of the container (cgroup v2)."""
@@ -73,22 +84,29 @@ def plan_kv_cache(
     engine_config: EngineConfig,
     layers: tuple[LayerSpec, ...],
     max_positions: int,
-    reserved_bytes: int = 0,
+    estimate_other_bytes: Callable[[int], int] = lambda _: 0,
 ) -> tuple[int, int]:
     """
-    Return the number of slots and the positions of each, leaving `reserved_bytes` free.
+    Return the number of slots and the positions of each.
 
+    `estimate_other_bytes` returns the memory that a number of slots needs beside the KV cache.
     Reduces the slots first, then their positions. Raises `LoadError` if not even one useful slot
     fits.
     """
-    device_type = layers[0].device.type
-    num_slots = engine_config.slots or DEFAULT_SLOTS[device_type]
+    device = layers[0].device
     bytes_per_token = sum(layer.bytes_per_token for layer in layers)
-    available_bytes = max(0, free_bytes(layers[0].device) - reserved_bytes)
-    limit_bytes = engine_config.kv_cache_bytes or int(
-        KV_CACHE_MEMORY_SHARE[device_type] * available_bytes
-    )
-    num_slots = max(1, min(num_slots, limit_bytes // (bytes_per_token * max_positions)))
+
+    def plan_slots(wanted_slots: int) -> tuple[int, int]:
+        """Return how many of these slots fit, and the memory limit of the KV cache in bytes."""
+        available_bytes = max(0, free_bytes(device) - estimate_other_bytes(wanted_slots))
+        limit_bytes = engine_config.kv_cache_bytes or int(
+            KV_CACHE_MEMORY_SHARE[device.type] * available_bytes
+        )
+        return min(wanted_slots, limit_bytes // (bytes_per_token * max_positions)), limit_bytes
+
+    wanted = (engine_config.slots,) if engine_config.slots else DEFAULT_SLOTS[device.type]
+    num_slots, limit_bytes = max(map(plan_slots, wanted))
+    num_slots = max(1, num_slots)
     slot_positions = min(max_positions, limit_bytes // (bytes_per_token * num_slots))
     if slot_positions < min(max_positions, MIN_SLOT_POSITIONS):
         raise LoadError(
@@ -99,20 +117,21 @@ def plan_kv_cache(
 
 
 def estimate_graph_bytes(
-    engine_config: EngineConfig, layers: tuple[LayerSpec, ...], hf_config: Any, max_positions: int
+    engine_config: EngineConfig,
+    layers: tuple[LayerSpec, ...],
+    hf_config: Any,
+    max_positions: int,
+    num_slots: int,
 ) -> int:
     """
     Return the bytes that CUDA graphs take beside the KV cache, for a model with this configuration.
 
     Temporary memory counts twice: once for the eager step, once for the pool that all graphs share.
     """
-    device_type = layers[0].device.type
-    if device_type == "cpu" or not engine_config.cuda_graphs:
+    if layers[0].device.type == "cpu" or not engine_config.cuda_graphs:
         return 0
     shapes = GraphShapes(
-        engine_config.slots or DEFAULT_SLOTS[device_type],
-        max_positions,
-        engine_config.num_speculative_tokens,
+        num_slots, max_positions, engine_config.num_speculative_tokens
     ).list_shapes()
     layer = max(layers, key=lambda layer: layer.bytes_per_token)
     itemsize = layer.dtype.itemsize
@@ -129,7 +148,15 @@ def estimate_graph_bytes(
 
 
 def plan_host_cache(engine_config: EngineConfig) -> int:
-    """Return the size of the prefix cache in host memory, in bytes."""
+    """Return the bytes of the prefix cache in host memory: a fair part, if each GPU has a worker."""
     if engine_config.host_cache_bytes is not None:
         return engine_config.host_cache_bytes
-    return int(HOST_CACHE_MEMORY_SHARE * free_bytes(torch.device("cpu")))
+    share_bytes = HOST_CACHE_MEMORY_SHARE * free_bytes(torch.device("cpu"))
+    return min(MAX_HOST_CACHE_BYTES, int(share_bytes / _count_host_gpus()))
+
+
+def _count_host_gpus() -> int:
+    try:
+        return max(1, len(list(GPU_DIRECTORY.iterdir())))
+    except OSError:
+        return 1

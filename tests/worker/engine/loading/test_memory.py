@@ -1,5 +1,6 @@
 """Memory planning: number and length of slots; unused slots take no memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from worker.engine import LoadError
 from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.loading import memory
 from worker.engine.loading.memory import MIN_SLOT_POSITIONS, free_bytes, plan_kv_cache, used_bytes
 from worker.engine.loading.progress import report_progress
 from worker.engine.protocol import EngineConfig
@@ -44,6 +46,42 @@ def test_slots_stay_within_the_memory_limit(slots: int, positions: int, limit: i
     assert count * held * POSITION_BYTES <= limit + 1
     assert held == positions or count == 1
     assert held >= min(positions, MIN_SLOT_POSITIONS)
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "planned"),
+    [(107, (64, 8192)), (16, (64, 8192)), (13, (52, 8192)), (8, (32, 8192)), (2, (4, 8192))],
+)
+def test_gpu_has_as_many_slots_as_fit(
+    monkeypatch: pytest.MonkeyPatch, free_gb: int, planned: tuple[int, int]
+) -> None:
+    """64 beside their graphs, or fewer; on a small GPU 32 beside smaller graphs, or fewer."""
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free_gb * 10**9, 144 * 10**9))
+    on_gpu = tuple(replace(layer, device=torch.device("cuda", 0)) for layer in LAYERS)
+
+    found = plan_kv_cache(EngineConfig(), on_gpu, 8192, lambda slots: slots * 30 * 10**6)
+    assert found == planned
+
+
+@pytest.mark.parametrize(("gpus", "share"), [(0, 0.25), (1, 0.25), (8, 0.25 / 8)])
+def test_workers_of_all_gpus_share_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, share: float
+) -> None:
+    """Each GPU of the host counts, whether this worker sees it or not."""
+    for number in range(gpus):
+        (tmp_path / f"0000:0{number}:00.0").mkdir()
+    monkeypatch.setattr(memory, "GPU_DIRECTORY", tmp_path if gpus else tmp_path / "none")
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 64 * 10**9)
+
+    assert memory.plan_host_cache(EngineConfig()) == int(share * 64 * 10**9)
+    assert memory.plan_host_cache(EngineConfig(host_cache_bytes=5)) == 5
+
+
+def test_host_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with much memory keeps most of it free."""
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 2 * 10**12)
+
+    assert memory.plan_host_cache(EngineConfig()) == memory.MAX_HOST_CACHE_BYTES
 
 
 def test_free_and_used_memory_are_measured() -> None:

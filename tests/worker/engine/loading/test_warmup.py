@@ -81,11 +81,9 @@ def test_graph_memory_is_reserved_beside_the_kv_cache() -> None:
         layer = LayerSpec(
             num_kv_heads=1, head_dim=128, dtype=torch.bfloat16, device=torch.device(device)
         )
-        return estimate_graph_bytes(options, (layer,) * 40, Config, 8192)
+        return estimate_graph_bytes(options, (layer,) * 40, Config, 8192, num_slots=32)
 
     assert taken("cpu", EngineConfig()) == taken("meta", EngineConfig(cuda_graphs=False)) == 0
-    assert 1e9 < taken("meta", EngineConfig(slots=32, num_speculative_tokens=8)) < 2e9
-    assert (
-        taken("meta", EngineConfig(slots=32, num_speculative_tokens=8))
-        > 54 * 40 * GRAPH_BYTES_PER_LAYER
-    )
+    taken_by_all = taken("meta", EngineConfig(num_speculative_tokens=8))
+    assert 54 * 40 * GRAPH_BYTES_PER_LAYER < taken_by_all < 2e9
+    assert taken_by_all > 1e9
