@@ -148,7 +148,7 @@ def estimate_graph_bytes(
 
 
 def plan_host_cache(engine_config: EngineConfig) -> int:
-    """Return the bytes of the prefix cache in host memory: a fair part, if each GPU has a worker."""
+    """Return the bytes of the prefix cache in host memory, with one worker per GPU assumed."""
     if engine_config.host_cache_bytes is not None:
         return engine_config.host_cache_bytes
     share_bytes = HOST_CACHE_MEMORY_SHARE * free_bytes(torch.device("cpu"))
