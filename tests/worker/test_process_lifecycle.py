@@ -132,7 +132,7 @@ def test_unloadable_model_exits_1_with_one_line(
 ) -> None:
     """The question stays queued without an attempt, and its message names the problem."""
     job = harness.enqueue_question(memorizing_model.MUTEX)
-    with harness.start_worker(str(tmp_path)) as worker:
+    with harness.start_worker(str(tmp_path), forked=False) as worker:
         assert worker.wait_for_exit(120) == 1
         assert "worker: STARCHAT_MODEL cannot be used: " in worker.log_text.splitlines()[-1]
     assert harness.rq_status(job) == "queued"

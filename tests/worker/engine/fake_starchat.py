@@ -19,7 +19,7 @@ MAX_POSITIONS = STARCHAT_CONFIG["n_positions"]
 VOCABULARY_SIZE = STARCHAT_CONFIG["vocab_size"]
 
 
-def load_fake_starchat(num_layers: int = 1, num_slots: int = 32) -> LoadedModel:
+def load_fake_starchat(num_layers: int = 1, num_slots: int = 64) -> LoadedModel:
     """Return StarChat with few layers in bfloat16; call it within `FakeCuda`."""
     config = GPTBigCodeConfig(**STARCHAT_CONFIG, n_embd=WIDTH, n_layer=num_layers)
     with torch.device("cuda"), no_init_weights():

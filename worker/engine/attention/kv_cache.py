@@ -11,11 +11,14 @@ Shapes: H_kv key-value heads, D head size, T tokens.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from worker.engine.attention.host_arena import HostArena, HostPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class KVCache:
         """Number of times that the memory moved to other addresses."""
         self._flat_views: list[Tensor] = []
         self._blocks: list[Tensor] = []
+        self._host_arena = HostArena(layers)
         self.reallocate()
 
     def reallocate(self) -> None:
@@ -75,24 +79,30 @@ class KVCache:
         for block in self._blocks:
             block[:, slot, :, start:].zero_()
 
-    @property
-    def bytes_per_token(self) -> int:
-        """KV bytes of one token in all layers."""
-        return sum(layer.bytes_per_token for layer in self.layers)
-
     def copy_prefix(self, source: int, slot: int, num_tokens: int) -> None:
         """Copy the first `num_tokens` tokens of slot `source` to `slot`."""
         for block in self._blocks:
             block[:, slot, :, :num_tokens] = block[:, source, :, :num_tokens]
 
-    def copy_to_host(self, slot: int, num_tokens: int) -> list[Tensor]:
-        """Return a slot's first T tokens in host memory: `[2, H_kv, T, D]` per layer."""
-        return [_copy_to_pinned(block[:, slot, :, :num_tokens]) for block in self._blocks]
+    def count_host_bytes(self, num_tokens: int) -> int:
+        """Return the host memory that `copy_to_host` takes for this many tokens, in bytes."""
+        return self._host_arena.count_bytes(num_tokens)
 
-    def copy_from_host(self, slot: int, host_blocks: list[Tensor], num_tokens: int) -> None:
+    def copy_to_host(self, slot: int, num_tokens: int) -> HostPages:
+        """Return the pages of host memory to which a slot's first tokens are copied."""
+        return self._host_arena.store_blocks(self._list_blocks(slot, num_tokens))
+
+    def copy_from_host(self, slot: int, pages: HostPages, num_tokens: int) -> None:
         """Write a slot's first `num_tokens` tokens from what `copy_to_host` returned."""
-        for block, host_block in zip(self._blocks, host_blocks, strict=True):
-            block[:, slot, :, :num_tokens].copy_(host_block[:, :, :num_tokens], non_blocking=True)
+        self._host_arena.load_blocks(pages, self._list_blocks(slot, num_tokens))
+
+    def erase_host_pages(self, erased: Sequence[HostPages]) -> None:
+        """Zero these pages of host memory, and all that nothing uses."""
+        self._host_arena.erase_pages(erased)
+
+    def _list_blocks(self, slot: int, num_tokens: int) -> list[Tensor]:
+        """Return a slot's first T tokens: `[2, H_kv, T, D]` per layer."""
+        return [block[:, slot, :, :num_tokens] for block in self._blocks]
 
     def _allocate_layer(self, layer: LayerSpec) -> Tensor:
         shape = (
@@ -106,10 +116,3 @@ class KVCache:
         # lengths, although every slot has all its positions from the start.
         size = math.prod(shape) * layer.dtype.itemsize
         return torch.from_numpy(np.zeros(size, np.uint8)).view(layer.dtype).view(shape)
-
-
-def _copy_to_pinned(block: Tensor) -> Tensor:
-    """Copy to the host; from a GPU to pinned memory, so that the step doesn't wait for it."""
-    on_device = block.device.type != "cpu"
-    host = torch.empty(block.shape, dtype=block.dtype, pin_memory=on_device)
-    return host.copy_(block, non_blocking=on_device)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import DeviceLostError, FinishReason, Request
+from worker.engine.attention.host_arena import HostPages
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.device_errors import describe_error, is_device_lost
 from worker.engine.core.model_runner import ModelRunner, StepReplay
@@ -89,8 +90,7 @@ class EngineCore:
             RIDGE_TOKENS[device_type],
             SINGLE_ROW_COST[device_type],
         )
-        self.host_cache: HostPrefixCache[list[Tensor]] = HostPrefixCache(host_cache_bytes)
-        """Per prefix the KV of every layer: `[2, H_kv, T, D]` each, in host memory."""
+        self.host_cache: HostPrefixCache[HostPages] = HostPrefixCache(host_cache_bytes)
         self.model_runner = ModelRunner(model, kv_cache)
         self.steps = 0
         self._max_step_tokens, self._good_steps = max_step_tokens, 0
@@ -123,9 +123,7 @@ class EngineCore:
         """Erase the cached prefixes of a scope; its running requests will leave none."""
         for slot in self.scheduler.drop_scope(scope):
             self._kv_cache.zero_slot(slot)
-        for blocks in self.host_cache.drop_scope(scope):
-            for block in blocks:
-                block.zero_()
+        self._kv_cache.erase_host_pages(self.host_cache.drop_scope(scope))
 
     def admit_waiting(self) -> None:
         """

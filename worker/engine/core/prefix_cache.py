@@ -52,11 +52,14 @@ class HostPrefixCache(Generic[Blocks]):
         """Whether a prefix is long enough to be worth storing and small enough to fit."""
         return len(prefix.token_ids) >= MIN_OFFLOAD_TOKENS and num_bytes <= self.max_bytes
 
-    def store_prefix(self, prefix: CachedPrefix, blocks: Blocks, num_bytes: int) -> None:
-        """Store a prefix as the most recent entry; evict the oldest entries to make room."""
-        self._insert_entry(OffloadedPrefix(prefix, blocks, num_bytes))
-        while self.used_bytes > self.max_bytes:
+    def make_room(self, num_bytes: int) -> None:
+        """Evict the oldest entries until a prefix of this size fits."""
+        while self._entries and self.used_bytes + num_bytes > self.max_bytes:
             self._remove_entry(next(iter(self._entries)))
+
+    def store_prefix(self, prefix: CachedPrefix, blocks: Blocks, num_bytes: int) -> None:
+        """Store a prefix as the most recent entry."""
+        self._insert_entry(OffloadedPrefix(prefix, blocks, num_bytes))
 
     def lookup_prefix(
         self, scope: str, prompt: list[int], min_tokens: int
@@ -106,9 +109,8 @@ class HostPrefixCache(Generic[Blocks]):
 class PrefixStorage(Protocol[Blocks]):
     """KV storage by slots; `worker.engine.attention.kv_cache.KVCache` implements it."""
 
-    @property
-    def bytes_per_token(self) -> int:
-        """KV bytes of one token in all layers."""
+    def count_host_bytes(self, num_tokens: int) -> int:
+        """Return the host memory that `copy_to_host` takes for this many tokens, in bytes."""
         ...
 
     def copy_prefix(self, source: int, slot: int, num_tokens: int) -> None:
@@ -138,8 +140,10 @@ def restore_prefix(
     evicted = allocation.evicted
     if evicted is not None:
         num_tokens = len(evicted.token_ids)
-        num_bytes = num_tokens * kv_cache.bytes_per_token
+        num_bytes = kv_cache.count_host_bytes(num_tokens)
         if host_cache.can_store(evicted, num_bytes):
+            # Before the copy: it takes the memory of what is evicted.
+            host_cache.make_room(num_bytes)
             blocks = kv_cache.copy_to_host(allocation.slot, num_tokens)
             host_cache.store_prefix(evicted, blocks, num_bytes)
     match = host_cache.lookup_prefix(

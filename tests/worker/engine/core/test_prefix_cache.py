@@ -4,7 +4,6 @@ from typing import NoReturn
 
 import pytest
 import torch
-from torch import Tensor
 
 from testing.in_process_engine import (
     GREEDY_SAMPLING,
@@ -13,6 +12,7 @@ from testing.in_process_engine import (
     run_requests,
 )
 from worker.engine import DeviceLostError, Request
+from worker.engine.attention.host_arena import HostPages
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.prefix_cache import MIN_OFFLOAD_TOKENS, HostPrefixCache
 from worker.engine.core.slot_allocator import (
@@ -87,23 +87,26 @@ def test_host_cache_is_not_shared_across_scopes(
 
 
 def test_clear_scope_erases_the_host_cache(new_engine: EngineFactory) -> None:
-    """The tensors are zeroed, not only dropped."""
+    """Host memory is zeroed, also what an earlier eviction left there."""
     engine = new_engine(slots=1, host_cache_bytes=HOST_CACHE_BYTES)
     run_requests(engine, [ask_in_thread("a", 0)])
     run_requests(engine, [ask_in_thread("b", 1, scope="T2")])
-    [kept] = engine.host_cache._entries.values()
+    run_requests(engine, [ask_in_thread("c", 0)])
+    pages = engine._kv_cache._host_arena._pages
+    assert [kept.prefix.scope for kept in engine.host_cache._entries.values()] == ["T2"]
+    assert sum(bool(page.any()) for page in pages) == 2
 
     engine.clear_prefixes("T1")
 
-    assert len(engine.host_cache) == 0
-    assert not any(block.any() for block in kept.blocks)
+    assert len(engine.host_cache) == 1
+    assert sum(bool(page.any()) for page in pages) == 1
     assert run_counting_prefill(engine, ask_in_thread("again", 0, 5))[0] == len(THREADS[0]) + 1
 
 
 def test_full_host_cache_evicts_the_oldest_prefix(new_engine: EngineFactory) -> None:
-    """The counted bytes equal the tensors' bytes."""
+    """The second takes the memory of the first."""
     engine = new_engine(slots=1)
-    one = (len(THREADS[0]) + GREEDY_SAMPLING.max_new_tokens) * engine._kv_cache.bytes_per_token
+    one = engine._kv_cache.count_host_bytes(len(THREADS[0]) + GREEDY_SAMPLING.max_new_tokens)
     engine = new_engine(slots=1, host_cache_bytes=one)
     for name in ("a", "b", "a2"):
         run_requests(
@@ -111,14 +114,15 @@ def test_full_host_cache_evicts_the_oldest_prefix(new_engine: EngineFactory) -> 
         )
 
     assert [kept.prefix.scope for kept in engine.host_cache._entries.values()] == ["b"]
-    [kept] = engine.host_cache._entries.values()
-    assert engine.host_cache.used_bytes == sum(block.nbytes for block in kept.blocks) <= one
+    assert engine.host_cache.used_bytes == one
+    assert sum(bool(page.any()) for page in engine._kv_cache._host_arena._pages) == 1
 
 
-class LostBlocks(list[Tensor]):
-    """KV blocks in memory that the device has lost."""
+class LostPages(HostPages):
+    """Pages in memory that the device has lost."""
 
-    def __iter__(self) -> NoReturn:
+    @property
+    def num_tokens(self) -> NoReturn:
         """Fail as CUDA does."""
         raise torch.AcceleratorError("CUDA error: unspecified launch failure")
 
@@ -137,7 +141,7 @@ def test_broken_host_cache_costs_no_reply(
 ) -> None:
     """The thread is prefilled again, and the host cache is emptied."""
     [kept] = engine_with_cache.host_cache._entries.values()
-    kept.blocks.pop()
+    object.__setattr__(kept.blocks, "numbers", ())
 
     count, reply = run_counting_prefill(engine_with_cache, ask_in_thread("again", 0, 5))
 
@@ -149,7 +153,7 @@ def test_broken_host_cache_costs_no_reply(
 def test_device_error_while_restoring_ends_the_engine(engine_with_cache: EngineCore) -> None:
     """No request continues on a lost device."""
     [kept] = engine_with_cache.host_cache._entries.values()
-    engine_with_cache.host_cache.store_prefix(kept.prefix, LostBlocks(), 0)
+    engine_with_cache.host_cache.store_prefix(kept.prefix, object.__new__(LostPages), 0)
     engine_with_cache.host_cache._entries.pop(0)
     engine_with_cache.add_request(ask_in_thread("again", 0, 5))
 
@@ -190,6 +194,7 @@ def test_lookup_returns_the_longest_common_prefix() -> None:
     )
     assert host_cache.lookup_prefix("T1", [1] * 31, 30) is None
     assert host_cache.lookup_prefix("", [1] * 90, 0) is None
+    host_cache.make_room(500)
     host_cache.store_prefix(CachedPrefix("T3", (9,) * 80), "three", 500)
     assert (len(host_cache), host_cache.used_bytes) == (2, 800)
     assert host_cache.lookup_prefix("T1", [1] * 90, 0) is None

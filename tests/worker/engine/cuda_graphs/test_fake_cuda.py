@@ -38,12 +38,12 @@ def test_captured_steps_neither_wait_nor_copy(stride: int) -> None:
 
     assert log_lines == []
     assert {shape: found for shape, found in accesses.items() if any(found)} == {}
-    assert len(accesses) * stride == 54
+    assert len(accesses) * stride == 66
 
 
 EAGER_STEPS = {
     "one decode": [make_decode(3, 700)],
-    "32 decodes": [make_decode(slot, 100 + slot) for slot in range(32)],
+    "64 decodes": [make_decode(slot, 100 + slot) for slot in range(64)],
     "decodes of some slots": [make_decode(slot, 900) for slot in (9, 2, 30)],
     "first chunk": [make_chunk(0, 0, 512)],
     "later chunk": [make_chunk(0, 512, 512)],
@@ -76,10 +76,14 @@ def test_eager_steps_wait_for_no_result(prefill: str) -> None:
 
 @pytest.mark.parametrize("has_graphs", [True, False])
 def test_engine_runs_on_a_fake_gpu(*, has_graphs: bool) -> None:
-    """Prompts of one and of several chunks, sampled and greedy, with drafts, in a shared batch."""
+    """
+    Prompts of one and of several chunks, sampled and greedy, with drafts, in a shared batch.
+
+    The last request continues a prefix that left its slot for host memory.
+    """
     log_lines: list[str] = []
     with FakeCuda() as fake_cuda:
-        model = load_fake_starchat(num_slots=4)
+        model = load_fake_starchat(num_slots=2)
         engine = EngineCore(
             model.network,
             model.kv_cache,
@@ -93,16 +97,18 @@ def test_engine_runs_on_a_fake_gpu(*, has_graphs: bool) -> None:
             engine.use_cuda_graphs(
                 build_cuda_graphs(model, CONFIG, fake_cuda.begin_capture, log_lines.append)
             )
-        for number, length in enumerate((1, 700, 60)):
+        for number, length in enumerate((1, 700, 60, 300, 70, 720)):
             sampling = SamplingParams(4, temperature=number % 2 * 0.5, top_k=50, top_p=0.9)
-            engine.add_request(Request(str(number), (7,) * length, sampling, scope="T/C/1"))
+            prompt = (number % 4 + 7,) * length
+            engine.add_request(Request(str(number), prompt, sampling, scope="T/C/1"))
         finished = 0
         while engine.has_unfinished_requests:
             output = engine.run_step()
             assert (output.error, output.failed) == (None, {})
             finished += len(output.finished)
 
-    assert finished == 3
+    assert finished == 6
+    assert len(engine.host_cache) > 0
     assert log_lines == ["prefill uses varlen_attn"]
     assert bool(fake_cuda.captures) == has_graphs
 
