@@ -70,7 +70,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a unit test; property tests and tests of thousands of repetitions take too long."""
     if "unit" not in item.config.option.markexpr:
         return  # reading all files takes seconds
-    is_long = item.get_closest_marker("repeats") or is_hypothesis_test(getattr(item, "obj", None))
+    is_long = any(map(item.get_closest_marker, ("repeats", "slow")))
+    is_long = is_long or is_hypothesis_test(getattr(item, "obj", None))
     if not is_long and not imports_resources(item.path) and not _requests_resources(item):
         item.add_marker("unit")
 
