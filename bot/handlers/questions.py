@@ -17,7 +17,7 @@ from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import Source
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.stops.stop_handler import StopHandler
-from bot.messages.admission import Verdict
+from bot.messages.admission import Verdict, mentions_bot
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.store.client import NotCachedError
@@ -73,18 +73,34 @@ class QuestionHandler:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask or (post.asked is None and self.stops.stop_by_word(post)):
             return
-        post, admitted = self._decide(post, check_earlier=check_earlier)
-        if admitted is None or admitted.verdict is Verdict.ANSWER:
-            received = ReceivedMessage(
-                post=post,
-                is_undecided=admitted is None,
-                check_earlier=check_earlier,
-                rules=None if admitted is None else admitted.rules,
-            )
-            with self.queue.hold_message(post.thread.channel, post.ts):
+        with self.queue.hold_message(post.thread.channel, post.ts):
+            # Before any other read: half of the events of mentions are such.
+            if self._is_second_event(post, attempt):
+                self.metrics.count_question(EnqueueOutcome.DUPLICATE)
+                return
+            post, admitted = self._decide(post, check_earlier=check_earlier)
+            if admitted is None or admitted.verdict is Verdict.ANSWER:
+                received = ReceivedMessage(
+                    post=post,
+                    is_undecided=admitted is None,
+                    check_earlier=check_earlier,
+                    rules=None if admitted is None else admitted.rules,
+                )
                 self._accept_once(received, attempt)
-        elif admitted.verdict is not Verdict.IGNORE:
+                return
+        if admitted.verdict is not Verdict.IGNORE:
             self.commands.run_command(post, admitted.verdict)
+
+    def _is_second_event(self, post: MessagePosted, attempt: int) -> bool:
+        """Return whether a mention, which Slack delivers as two events, was accepted before."""
+        return (
+            attempt == 0
+            and mentions_bot(post, self.admission.identity)
+            and self._is_duplicate(post)
+        )
+
+    def _is_duplicate(self, post: MessagePosted) -> bool:
+        return self.queue.is_duplicate(post.thread.team, post.thread.channel, post.ts)
 
     def _decide(
         self, post: MessagePosted, *, check_earlier: bool
@@ -101,8 +117,8 @@ class QuestionHandler:
 
     def _accept_once(self, received: ReceivedMessage, attempt: int) -> None:
         post = received.post
-        if self.queue.is_duplicate(post.thread.team, post.thread.channel, post.ts):
-            # The second event of a mention.
+        is_known_new = attempt == 0 and mentions_bot(post, self.admission.identity)
+        if not is_known_new and self._is_duplicate(post):
             self.metrics.count_question(EnqueueOutcome.DUPLICATE)
             if attempt and not received.is_undecided:
                 self._follow_thread(post, attempt)
