@@ -121,6 +121,8 @@ def test_reaction_stops_question_and_placeholder(workspace: Workspace, redis: Re
 
     second = ask_as_ada(workspace, redis, "@StarChat two")
     placeholder = wait_for_placeholder(workspace, second)
+    job_key = f"rq:job:{job_id(TEAM, GENERAL, second)}"
+    poll_until(lambda: redis.hget(job_key, keys.PLACEHOLDER), description="its record")
     workspace.set_reaction(ADA, GENERAL, placeholder["ts"], "octagonal_sign")
     wait_for_text(workspace, STOPPED, second)
     assert pending_job_ids(redis) == []
