@@ -73,9 +73,10 @@ class QuestionHandler:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask or (post.asked is None and self.stops.stop_by_word(post)):
             return
+        # Slack delivers a mention as two events: the second costs one read and no other.
+        is_checked = attempt == 0 and mentions_bot(post, self.admission.identity)
         with self.queue.hold_message(post.thread.channel, post.ts):
-            # Before any other read: half of the events of mentions are such.
-            if self._is_second_event(post, attempt):
+            if is_checked and self._is_duplicate(post):
                 self.metrics.count_question(EnqueueOutcome.DUPLICATE)
                 return
             post, admitted = self._decide(post, check_earlier=check_earlier)
@@ -86,18 +87,10 @@ class QuestionHandler:
                     check_earlier=check_earlier,
                     rules=None if admitted is None else admitted.rules,
                 )
-                self._accept_once(received, attempt)
+                self._accept_once(received, attempt, is_checked=is_checked)
                 return
         if admitted.verdict is not Verdict.IGNORE:
             self.commands.run_command(post, admitted.verdict)
-
-    def _is_second_event(self, post: MessagePosted, attempt: int) -> bool:
-        """Return whether a mention, which Slack delivers as two events, was accepted before."""
-        return (
-            attempt == 0
-            and mentions_bot(post, self.admission.identity)
-            and self._is_duplicate(post)
-        )
 
     def _is_duplicate(self, post: MessagePosted) -> bool:
         return self.queue.is_duplicate(post.thread.team, post.thread.channel, post.ts)
@@ -115,10 +108,9 @@ class QuestionHandler:
         is_undecided = admitted.verdict is Verdict.IGNORE and check_earlier
         return (post, None) if is_undecided else (resolved, admitted)
 
-    def _accept_once(self, received: ReceivedMessage, attempt: int) -> None:
+    def _accept_once(self, received: ReceivedMessage, attempt: int, *, is_checked: bool) -> None:
         post = received.post
-        is_known_new = attempt == 0 and mentions_bot(post, self.admission.identity)
-        if not is_known_new and self._is_duplicate(post):
+        if not is_checked and self._is_duplicate(post):
             self.metrics.count_question(EnqueueOutcome.DUPLICATE)
             if attempt and not received.is_undecided:
                 self._follow_thread(post, attempt)

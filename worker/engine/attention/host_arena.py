@@ -43,6 +43,7 @@ class HostArena:
         self.page_tokens = max(1, min(PAGE_TOKENS, SLAB_BYTES // bytes_per_token))
         self._page_bytes = self.page_tokens * bytes_per_token
         self._slab_bytes = max(SLAB_BYTES, self._page_bytes)
+        self._pages_per_slab = self._slab_bytes // self._page_bytes
         self._device = layers[0].device
         self._kinds = {
             kind: [index for index, layer in enumerate(layers) if layer == kind] for kind in layers
@@ -52,9 +53,7 @@ class HostArena:
 
     def count_bytes(self, num_tokens: int) -> int:
         """Return the host memory that a prefix of this length takes, in bytes."""
-        return self._count_pages(num_tokens) * (
-            self._slab_bytes // (self._slab_bytes // self._page_bytes)
-        )
+        return self._count_pages(num_tokens) * (self._slab_bytes // self._pages_per_slab)
 
     def store_blocks(self, blocks: Sequence[Tensor]) -> HostPages:
         """Copy `[2, H_kv, T, D]` of each layer to pages; the copy from a GPU is asynchronous."""
@@ -63,7 +62,7 @@ class HostArena:
         for page, start, length in self._list_spans(pages):
             for indices, held in self._view_kinds(page, length):
                 gathered = torch.stack([blocks[i][:, :, start : start + length] for i in indices])
-                held.copy_(gathered, non_blocking=held.is_pinned())
+                held.copy_(gathered, non_blocking=True)
         return pages
 
     def load_blocks(self, pages: HostPages, blocks: Sequence[Tensor]) -> None:
@@ -74,7 +73,7 @@ class HostArena:
             if num_wanted <= 0:
                 return
             for indices, held in self._view_kinds(page, length):
-                copied = held.to(self._device, non_blocking=held.is_pinned())
+                copied = held.to(self._device, non_blocking=True)
                 for index, layer in zip(indices, copied, strict=True):
                     blocks[index][:, :, start : start + num_wanted] = layer[:, :, :num_wanted]
 
@@ -103,7 +102,7 @@ class HostArena:
     def _add_slab(self) -> None:
         is_pinned = self._device.type != "cpu"
         slab = torch.empty(self._slab_bytes, dtype=torch.uint8, pin_memory=is_pinned)
-        pages = slab[: self._slab_bytes // self._page_bytes * self._page_bytes]
+        pages = slab[: self._pages_per_slab * self._page_bytes]
         first = len(self._pages)
         self._pages += pages.view(-1, self._page_bytes).unbind()
         self._free_numbers += reversed(range(first, len(self._pages)))
