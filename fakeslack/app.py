@@ -24,19 +24,10 @@ from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ActivityCounter, Cha
 from fakeslack.state.limits import RateLimits
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.page import PageRoutes
-from fakeslack.web_api import (
-    assistant,
-    chat,
-    conversations,
-    files,
-    streams,
-    team,
-    user_groups,
-    users,
-    views,
-)
 from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.files import FileRoutes
 from fakeslack.web_api.method import Method
+from fakeslack.web_api.registry import METHODS
 from fakeslack.web_api.responses import ResponseUrlRoutes
 from fakeslack.web_api.server import WebApi
 
@@ -114,7 +105,7 @@ class WorkspaceServer:
             [
                 web.route("*", "/api/{method}", self._web_api.handle_call),
                 web.get("/link/", self._socket_mode.accept_socket),
-                *files.FileRoutes(self.workspace).file_routes(),
+                *FileRoutes(self.workspace).file_routes(),
                 *ResponseUrlRoutes(self.workspace).response_routes(),
                 *self._page_routes.page_routes(),
                 *AdminRoutes(self.workspace).admin_routes(),
@@ -141,18 +132,7 @@ class WorkspaceServer:
 
     def _collect_methods(self) -> Mapping[str, Method]:
         connections_open = Method(self._apps_connections_open, frozenset(), app_level=True)
-        return {
-            "apps.connections.open": connections_open,
-            **assistant.METHODS,
-            **chat.METHODS,
-            **conversations.METHODS,
-            **files.METHODS,
-            **streams.METHODS,
-            **team.METHODS,
-            **user_groups.METHODS,
-            **users.METHODS,
-            **views.METHODS,
-        }
+        return {"apps.connections.open": connections_open, **METHODS}
 
     def _apps_connections_open(self, workspace: Workspace, _args: Arguments) -> Json:
         ticket = self._socket_mode.issue_ticket()

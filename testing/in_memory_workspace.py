@@ -6,18 +6,8 @@ from fakeslack.errors import SlackError
 from fakeslack.state.changes import Change
 from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api import (
-    assistant,
-    chat,
-    conversations,
-    files,
-    streams,
-    team,
-    user_groups,
-    users,
-    views,
-)
 from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.registry import METHODS
 
 GENERAL = "C0GENERAL1"
 ADA = "U0ADA00001"
@@ -26,17 +16,6 @@ SAM = "U0SAM00001"
 STARCHAT = "U0STARCHAT"
 
 Json = dict[str, Any]
-METHODS = {
-    **assistant.METHODS,
-    **chat.METHODS,
-    **conversations.METHODS,
-    **files.METHODS,
-    **streams.METHODS,
-    **team.METHODS,
-    **user_groups.METHODS,
-    **users.METHODS,
-    **views.METHODS,
-}
 
 
 class InMemoryWorkspace:

@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 import bot
 import worker
 from fakeslack.errors import SlackError
-from testing.in_memory_workspace import METHODS, InMemoryWorkspace
+from fakeslack.web_api.registry import METHODS
+from testing.in_memory_workspace import InMemoryWorkspace
 
 ATTRIBUTE = re.compile(r"client\.([a-z]+_[a-zA-Z_]+)\(")
 METHOD_NAME = re.compile(r"\"([a-z]+(?:\.[a-z]+[a-zA-Z]*)+)\"")
