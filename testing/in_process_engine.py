@@ -17,6 +17,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from testing.reference_varlen import reference_varlen_attn
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import EngineCore, StepOutput
@@ -157,20 +158,11 @@ Replay = Callable[[], None]
 
 @dataclass
 class FakeGraphCapture:
-    """
-    Fake CUDA graph capture, whose replay runs the step again; counts captures and replays.
-
-    On its played clock, each replay takes a second.
-    """
+    """Fake CUDA graph capture, whose replay runs the step again; counts captures and replays."""
 
     graph_sets: int = 0
     captured: int = 0
     replayed: int = 0
-    now: float = 0.0
-
-    def read_clock(self) -> float:
-        """Return the time of the played clock, in seconds."""
-        return self.now
 
     def start_set(self) -> Callable[[Replay], Replay]:
         """Start a new set of graphs."""
@@ -184,7 +176,6 @@ class FakeGraphCapture:
 
         def replay_step() -> None:
             self.replayed += 1
-            self.now += 1.0
             step()
 
         return replay_step
@@ -225,8 +216,13 @@ def build_captured_engine(
     host_cache_bytes: int = 0,
     network: nn.Module | None = None,
     capture: FakeGraphCapture | None = None,
+    is_packed: bool = True,
 ) -> CapturedEngine:
-    """Return an engine that replays a captured graph for every step that has one."""
+    """
+    Return an engine that replays a captured graph for every step that has one.
+
+    With `is_packed` its captured steps call the reference of `varlen_attn`, else they gather keys.
+    """
     kv_cache = KVCache(model.kv_cache.layers, slots, model.info.max_positions)
     network = network or model.network
     engine_core = EngineCore(
@@ -237,11 +233,22 @@ def build_captured_engine(
         num_speculative_tokens=num_speculative_tokens,
         host_cache_bytes=host_cache_bytes,
     )
-    shapes = GraphShapes(slots, kv_cache.max_positions, num_speculative_tokens)
+    shapes = GraphShapes(
+        slots,
+        kv_cache.max_positions,
+        max_step_tokens,
+        num_speculative_tokens,
+        is_packed=is_packed,
+    )
     log_lines: list[str] = []
     capture = capture or FakeGraphCapture()
     graphs = CudaGraphRunner(
-        network, kv_cache, shapes, capture.start_set, log_lines.append, clock=capture.read_clock
+        network,
+        kv_cache,
+        shapes,
+        capture.start_set,
+        log_lines.append,
+        varlen_attn=reference_varlen_attn if is_packed else None,
     )
     engine_core.use_cuda_graphs(graphs)
     return CapturedEngine(engine_core, graphs, kv_cache, capture, log_lines)

@@ -85,8 +85,7 @@ class Settings(BaseSettings):
     starchat_cuda_graphs: Literal["auto", "off"] = setting_field(
         "auto",
         "auto or off",
-        "Capture decode steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). "
-        "GPU only.",
+        "Capture steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). GPU only.",
     )
     starchat_sandbox: Literal["auto", "on", "off"] = setting_field(
         "auto",

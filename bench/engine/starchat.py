@@ -13,14 +13,15 @@ from transformers import GPTBigCodeForCausalLM as BigCode
 
 from bench.engine import roofline
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.flash_varlen import load_flash_varlen
 from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.varlen_batch import VarlenAttention
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.request_state import RequestState
 from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.attention_choice import choose_varlen_attn
 from worker.engine.loading.cpu_linear import prepack_layers
 
 STARCHAT_CONFIG: Final[dict[str, Any]] = {
@@ -163,12 +164,25 @@ def _build_engine(
     kv_cache = KVCache(layers, config.num_slots, min(positions, model.config.n_positions))
     vocab_size = model.config.vocab_size - 4
     engine = EngineCore(model, kv_cache, vocab_size=vocab_size, max_step_tokens=MAX_BATCHED_TOKENS)
+    varlen_attn: VarlenAttention | None = None
     if config.device.type == "cuda":
-        engine.model_runner.flash_varlen = load_flash_varlen(config.warnings.append)
+        with torch.inference_mode():
+            varlen_attn = choose_varlen_attn(model, kv_cache, config.warnings.append)
+        engine.model_runner.varlen_attn = varlen_attn
     if mode != "eager":
-        shapes = GraphShapes(kv_cache.num_slots, kv_cache.max_positions)
+        shapes = GraphShapes(
+            kv_cache.num_slots,
+            kv_cache.max_positions,
+            MAX_BATCHED_TOKENS,
+            is_packed=varlen_attn is not None,
+        )
         graphs = CudaGraphRunner(
-            model, kv_cache, shapes, config.start_capture, config.warnings.append
+            model,
+            kv_cache,
+            shapes,
+            config.start_capture,
+            config.warnings.append,
+            varlen_attn=varlen_attn,
         )
         graphs.compiled_layers = CompiledLayers(model) if mode == "compiled" else None
         engine.use_cuda_graphs(graphs)

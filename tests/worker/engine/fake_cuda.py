@@ -157,6 +157,7 @@ class _TorchFunctions(TorchFunctionMode):
             Tensor.__invert__: ATEN.bitwise_not.default,
             Tensor.contiguous: ATEN.contiguous.default,
             Tensor.copy_: ATEN.copy_.default,
+            Tensor.pin_memory: self._pin_memory,
             scaled_dot_product_attention: self._attend,
         }
 
@@ -171,6 +172,10 @@ class _TorchFunctions(TorchFunctionMode):
         if func in HOST_WRITES:
             log.host_accesses.append(func.__name__)
         return self._replacements.get(func, func)(*args, **kwargs)
+
+    def _pin_memory(self, tensor: Tensor) -> Tensor:
+        self._fake_cuda.log.host_accesses.append("pin_memory")
+        return tensor
 
     def _get_item(self, tensor: Tensor, index: Any) -> Tensor:
         """Index by integers, slices, `None` and tensors. A boolean mask selects everything."""

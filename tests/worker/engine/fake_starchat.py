@@ -11,7 +11,8 @@ from worker.engine import ModelInfo, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.request_state import RequestState, ScheduledRequest
-from worker.engine.loading.loader import DEFAULT_STEP_TOKENS, LoadedModel
+from worker.engine.loading.loader import LoadedModel
+from worker.engine.loading.memory import DEFAULT_STEP_TOKENS
 
 WIDTH = 6144
 """StarChat's hidden size."""

@@ -1,7 +1,9 @@
 """
-Packed batch: all requests of a step in one row of tokens, decodes first, then prefill chunks.
+Packed batch: a step's attention by SDPA, decodes together and prefill chunks one by one.
 
-Keys and values go to their slots. Each token attends to the KV in its slot.
+For a CPU, and for a GPU without variable-length attention (see `VarlenBatch`). All requests of a
+step are one row of tokens, decodes first. Keys and values go to their slots, and each token attends
+to the KV in its slot.
 
 Shapes: T tokens of the step, B decodes, S key positions, H query heads, H_kv key-value heads,
 D head size, G = H / H_kv.
@@ -14,9 +16,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from worker.engine.attention.flash_varlen import FlashVarlen
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.sdpa import SDPA
+from worker.engine.attention.step_tensors import StepTensors
 
 MAX_PADDING_RATIO: Final = 2
 """On a CPU decodes run one by one if padding would multiply their work by more than this."""
@@ -40,15 +42,15 @@ class PackedBatch:
     """
     Slots and positions of a packed row's tokens.
 
-    `decode_slots` have one token each, at `decode_positions`, first in the row. `flash_varlen`
-    computes the prefill chunks where it can.
+    `decode_slots` have one token each, at `decode_positions`, first in the row. `tensors` has the
+    same on the device.
     """
 
     kv_cache: KVCache
+    tensors: StepTensors
     decode_slots: Sequence[int]
     decode_positions: Sequence[int]
     prefill_chunks: Sequence[PrefillChunk]
-    flash_varlen: FlashVarlen | None = None
     _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
@@ -107,14 +109,6 @@ class PackedBatch:
             grouped_query = query.reshape(1, heads, -1, query.shape[3])
             return sdpa.attend_grouped_query(grouped_query, kv).reshape(1, -1, query.shape[3])
         kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, :end]
-        if self.flash_varlen is not None:
-            cu_seqlens = self._memoize_tensor(
-                ("cu_seqlens", chunk),
-                lambda: _cumulative_lengths(chunk.num_tokens, end, layer_kv.device),
-            )
-            output = self.flash_varlen(sdpa, query, kv, cu_seqlens)
-            if output is not None:
-                return output
         mask = self._memoize_tensor(
             (chunk, sdpa.window),
             lambda: sdpa.visible_from(chunk.start, chunk.num_tokens, query.device),
@@ -154,7 +148,7 @@ class PackedBatch:
         `grouped_query` and result: `[B, H_kv, G, D]`; `kv`: `[2, N, H_kv, S, D]`.
         """
         num_slots, max_length = kv.shape[1], kv.shape[3]
-        slots, positions = self._decode_indices(kv.device)
+        slots, positions = self._decode_indices
 
         def build_mask() -> Tensor:
             slot_positions = positions.new_zeros(num_slots)
@@ -182,14 +176,11 @@ class PackedBatch:
             self._cache[key] = make()
         return self._cache[key]
 
-    def _decode_indices(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the decodes' slots and positions, int64 `[B]` each."""
-        return (
-            self._memoize_tensor("slots", lambda: torch.tensor(self.decode_slots, device=device)),
-            self._memoize_tensor(
-                "positions", lambda: torch.tensor(self.decode_positions, device=device)
-            ),
-        )
+    @property
+    def _decode_indices(self) -> tuple[Tensor, Tensor]:
+        """The decodes' slots and positions, int64 `[B]` each."""
+        num_decodes = len(self.decode_slots)
+        return self.tensors.slots[:num_decodes], self.tensors.positions[:num_decodes]
 
     def _slot_mapping(self, num_kv_heads: int, device: torch.device) -> Tensor:
         """
@@ -199,15 +190,10 @@ class PackedBatch:
         """
 
         def compute_mapping() -> Tensor:
-            slots, positions = self._decode_indices(device)
+            slots, positions = self._decode_indices
             of_heads = torch.arange(num_kv_heads, device=device).unsqueeze(1)
             return (
                 (slots * num_kv_heads + of_heads) * self.kv_cache.max_positions + positions
             ).flatten()
 
         return self._memoize_tensor(("slot_mapping", num_kv_heads), compute_mapping)
-
-
-def _cumulative_lengths(num_tokens: int, end: int, device: torch.device) -> Tensor:
-    """Return int32 `[2, 2]`: cumulative lengths of the query and of the keys."""
-    return torch.tensor([[0, num_tokens], [0, end]], dtype=torch.int32, device=device)

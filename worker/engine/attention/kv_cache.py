@@ -74,10 +74,34 @@ class KVCache:
         """
         return self._flat_views[index]
 
+    def token_view(self, index: int) -> Tensor:
+        """
+        Return the same memory as `[2, rows, H_kv, D]`, as variable-length attention reads it.
+
+        Position p of a slot is row `slot * H_kv * positions + p`. The heads of a row lie
+        `positions * D` numbers apart, so the view overlaps itself: only read it.
+        """
+        flat, layer = self._flat_views[index], self.layers[index]
+        heads, dim = layer.num_kv_heads, layer.head_dim
+        num_rows = flat.shape[1] - (heads - 1) * self.max_positions
+        return flat.as_strided(
+            (2, num_rows, heads, dim), (flat.stride(0), dim, self.max_positions * dim, 1)
+        )
+
     def zero_slot(self, slot: int, start: int = 0) -> None:
         """Zero a slot's KV from position `start` on."""
         for block in self._blocks:
             block[:, slot, :, start:].zero_()
+
+    def zero_slots(self) -> None:
+        """Zero all slots; on a CPU this takes their memory from the system."""
+        for block in self._blocks:
+            block.zero_()
+
+    def fill_with_noise(self) -> None:
+        """Fill all slots with random numbers, so that a read of the wrong place is seen."""
+        for block in self._blocks:
+            block.normal_()
 
     def copy_prefix(self, source: int, slot: int, num_tokens: int) -> None:
         """Copy the first `num_tokens` tokens of slot `source` to `slot`."""

@@ -35,6 +35,23 @@ SUPPORTED_LAYERS: Final = {"full_attention", "sliding_attention"}
 """Supported values of transformers' `layer_types`; other layers keep state outside the KV cache."""
 
 
+class LogitsMismatchError(Exception):
+    """Two ways to compute a step return different logits."""
+
+
+def compare_logits(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    """
+    Raise `LogitsMismatchError` if a row of logits `[N, vocab]` differs by more than `TOLERANCE`.
+
+    Rows in which `expected` isn't finite count for nothing.
+    """
+    finite_rows = expected.isfinite().all(-1)
+    reference = expected[finite_rows].float()
+    relative_error = (actual[finite_rows].float() - reference).norm(dim=-1) / reference.norm(dim=-1)
+    if not relative_error.max() < TOLERANCE[expected.dtype.itemsize]:
+        raise LogitsMismatchError("its logits differ")
+
+
 def verify_model(network: Any) -> tuple[LayerSpec, ...]:
     """
     Return the KV shape of each layer and leave the network on the attention backend.

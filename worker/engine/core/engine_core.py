@@ -103,7 +103,7 @@ class EngineCore:
         return self.scheduler.has_unfinished_requests
 
     def use_cuda_graphs(self, cuda_graphs: StepReplay) -> None:
-        """Replay decode steps from captured CUDA graphs from now on."""
+        """Replay steps from captured CUDA graphs from now on."""
         self.model_runner.cuda_graphs = cuda_graphs
         # An eager step costs more than a draft saves: batches without a graph get no drafts.
         self.scheduler.max_drafting_requests = cuda_graphs.max_drafting_requests

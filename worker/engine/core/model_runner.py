@@ -1,22 +1,25 @@
 """Model runner: one forward pass over a step's tokens, eagerly or by replaying a CUDA graph."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
+from worker.engine.attention.backend import AttentionBatch
 from worker.engine.attention.batch import PackedBatch, PrefillChunk
-from worker.engine.attention.flash_varlen import FlashVarlen
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.core.request_state import ScheduledRequest
-
-MODEL_KWARGS: Final[dict[str, Any]] = {"use_cache": False}
-"""Arguments of every model call: transformers' own KV cache is off."""
+from worker.engine.attention.step_shape import StepShape
+from worker.engine.attention.step_tensors import StepTensors, stage_numbers
+from worker.engine.attention.varlen_batch import VarlenAttention, VarlenBatch
+from worker.engine.core.request_state import (
+    ScheduledRequest,
+    list_step_numbers,
+    measure_step,
+)
 
 
 class StepReplay(Protocol):
-    """Replays captured decode steps; `worker.engine.cuda_graphs.runner` implements it."""
+    """Replays captured steps; `worker.engine.cuda_graphs.runner` implements it."""
 
     @property
     def max_drafting_requests(self) -> int:
@@ -32,13 +35,13 @@ class ModelRunner:
     """
     A model over its KV cache.
 
-    `cuda_graphs` replays the steps that it has captured. `flash_varlen` computes the attention of
-    prefill chunks where it is available.
+    `cuda_graphs` replays the steps that it has captured. With `varlen_attn`, other steps make one
+    attention call per layer; without, they use SDPA.
     """
 
     def __init__(self, model: nn.Module, kv_cache: KVCache) -> None:
         self.cuda_graphs: StepReplay | None = None
-        self.flash_varlen: FlashVarlen | None = None
+        self.varlen_attn: VarlenAttention | None = None
         self._model = model
         self._kv_cache = kv_cache
         self._device = kv_cache.layers[0].device
@@ -50,37 +53,44 @@ class ModelRunner:
 
     def run_eager(self, step: Sequence[ScheduledRequest]) -> Tensor:
         """Return the step's logits `[N, vocab]` without CUDA graphs."""
-        ids: list[int] = []
-        positions: list[int] = []
-        logit_rows: list[int] = []
+        shape = measure_step(step)
+        numbers = stage_numbers(list_step_numbers(shape, step), self._device)
+        tensors = StepTensors.split(shape, numbers.to(self._device, non_blocking=True))
+        return run_network(self._model, tensors, self._make_batch(step, shape, tensors))
+
+    def _make_batch(
+        self, step: Sequence[ScheduledRequest], shape: StepShape, tensors: StepTensors
+    ) -> AttentionBatch:
+        if self.varlen_attn is not None:
+            return VarlenBatch(self._kv_cache, shape, tensors, self.varlen_attn)
         decodes, prefill_chunks = [], []
+        offset = 0
         for scheduled in step:
-            token_ids = scheduled.token_ids
-            if len(token_ids) == 1 and scheduled.can_sample:
+            num_tokens = scheduled.num_fed_tokens
+            if num_tokens == 1 and scheduled.can_sample:
                 decodes.append(scheduled)
             else:
                 prefill_chunks.append(
-                    PrefillChunk(scheduled.state.slot, scheduled.start, len(token_ids), len(ids))
+                    PrefillChunk(scheduled.state.slot, scheduled.start, num_tokens, offset)
                 )
-            ids += token_ids
-            positions += range(scheduled.start, scheduled.start + len(token_ids))
-            logit_rows += range(len(ids) - scheduled.num_logits, len(ids))
-        packed = PackedBatch(
+            offset += num_tokens
+        return PackedBatch(
             self._kv_cache,
+            tensors,
             [decode.state.slot for decode in decodes],
             [decode.start for decode in decodes],
             prefill_chunks,
-            self.flash_varlen,
         )
-        output = self._model(
-            input_ids=self._to_tensor(ids).unsqueeze(0),
-            position_ids=self._to_tensor(positions).unsqueeze(0),
-            logits_to_keep=self._to_tensor(logit_rows),
-            packed=packed,
-            **MODEL_KWARGS,
-        )
-        logits: Tensor = output.logits[0]
-        return logits
 
-    def _to_tensor(self, numbers: list[int]) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.long, device=self._device)
+
+def run_network(network: Any, tensors: StepTensors, batch: AttentionBatch) -> Tensor:
+    """Return a model's logits `[N, vocab]` for a step's tokens, which attend by `batch`."""
+    output = network(
+        input_ids=tensors.token_ids.unsqueeze(0),
+        position_ids=tensors.positions.unsqueeze(0),
+        logits_to_keep=tensors.logit_rows,
+        packed=batch,
+        use_cache=False,
+    )
+    logits: Tensor = output.logits[0]
+    return logits

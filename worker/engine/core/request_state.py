@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.engine import Request
+from worker.engine.attention.step_shape import PADDING_SLOT, StepShape
 from worker.engine.core.ngram_proposer import NgramProposer
 
 
@@ -98,3 +99,60 @@ def share_step_time(step: Sequence[ScheduledRequest], seconds: float) -> None:
     num_tokens = sum(scheduled.num_fed_tokens for scheduled in step)
     for scheduled in step:
         scheduled.state.gpu_seconds += seconds * scheduled.num_fed_tokens / num_tokens
+
+
+def measure_step(step: Sequence[ScheduledRequest]) -> StepShape:
+    """Return the shape of a step without padding."""
+    lengths = [scheduled.num_fed_tokens for scheduled in step]
+    return StepShape(
+        num_tokens=sum(lengths),
+        num_sequences=len(step),
+        num_logits=sum(scheduled.num_logits for scheduled in step),
+        max_query_length=max(lengths),
+        kv_length=max(
+            scheduled.start + length for scheduled, length in zip(step, lengths, strict=True)
+        ),
+    )
+
+
+def list_step_numbers(shape: StepShape, step: Sequence[ScheduledRequest]) -> list[int]:
+    """
+    Return the numbers of `StepTensors` for a step in a shape that fits it.
+
+    Spare tokens are padding. The sequences behind the step's own take them, as many as a sequence
+    may have, and attend to the first position of slot 0.
+    """
+    token_ids: list[int] = []
+    positions: list[int] = []
+    slots: list[int] = []
+    logit_rows: list[int] = []
+    query_starts, sequence_slots, kv_lengths = [0], [], []
+    for scheduled in step:
+        fed, slot = scheduled.token_ids, scheduled.state.slot
+        end = scheduled.start + len(fed)
+        token_ids += fed
+        positions += range(scheduled.start, end)
+        slots += [slot] * len(fed)
+        logit_rows += range(len(token_ids) - scheduled.num_logits, len(token_ids))
+        query_starts.append(len(token_ids))
+        sequence_slots.append(slot)
+        kv_lengths.append(end)
+    for _ in range(shape.num_sequences - len(step)):
+        query_starts.append(min(query_starts[-1] + shape.max_query_length, shape.num_tokens))
+        sequence_slots.append(0)
+        kv_lengths.append(1)
+    sequence_slots.append(0)
+    num_padding = shape.num_tokens - len(token_ids)
+    token_ids += [0] * num_padding
+    positions += [0] * num_padding
+    slots += [PADDING_SLOT] * num_padding
+    logit_rows += [0] * (shape.num_logits - len(logit_rows))
+    return [
+        *token_ids,
+        *positions,
+        *slots,
+        *logit_rows,
+        *query_starts,
+        *sequence_slots,
+        *kv_lengths,
+    ]

@@ -1,1 +1,1 @@
-"""CUDA graphs: decode steps of fixed shapes, captured once and replayed."""
+"""CUDA graphs: steps of fixed shapes, captured once and replayed."""

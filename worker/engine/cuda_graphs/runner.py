@@ -1,74 +1,43 @@
 """
-CUDA graph runner: captures one graph per decode shape and replays it.
+CUDA graph runner: captures one graph per step shape and replays it.
 
 Launching the kernels of forty layers takes the host longer than the GPU needs to run them. A CUDA
-graph launches the whole step at once. Each graph is compared with an eager step before its first
-use. If a shape can't be captured, or its logits differ, all graphs are disabled: the engine runs
-eagerly and logs one line.
+graph launches the whole step at once. Each graph is compared with an eager step by SDPA before its
+first use. If a shape can't be captured, or its logits differ, all graphs are disabled: the engine
+runs eagerly and logs one line.
 
 The capture function is injected. Tests pass one that runs the step again on a CPU.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from worker.engine import Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.attention.verify import TOLERANCE
-from worker.engine.core.model_runner import MODEL_KWARGS, ModelRunner
-from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.attention.step_shape import StepShape
+from worker.engine.attention.step_tensors import StepTensors, stage_numbers
+from worker.engine.attention.varlen_batch import VarlenAttention, VarlenBatch
+from worker.engine.attention.verify import LogitsMismatchError, compare_logits
+from worker.engine.core.model_runner import ModelRunner, run_network
+from worker.engine.core.request_state import ScheduledRequest, list_step_numbers
 from worker.engine.cuda_graphs.capture import Capture, Replay
-from worker.engine.cuda_graphs.padded_batch import PaddedBatch
-from worker.engine.cuda_graphs.shapes import GraphInputs, GraphShape, GraphShapes, build_inputs
+from worker.engine.cuda_graphs.dummy_steps import make_dummy_step
+from worker.engine.cuda_graphs.shapes import GraphShapes
 
 Log = Callable[[str], None]
 """Receives one line about an optimisation: in use, or off and why."""
 
-NUMBERS_PER_ROW: Final = 4
-"""Numbers per row in `GraphInputs.flat_numbers`."""
-
-MIN_UNFUSED_LENGTH: Final = 1024
-"""From this KV length on, fused and unfused attention are captured; the faster one is kept."""
-
-TIMING_STEPS: Final = 5
-"""Replays per timing."""
-
-
-class GraphMismatchError(Exception):
-    """A captured step returns other logits than the eager one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceStep:
-    """An eager step: inputs, `expected` logits `[N, vocab]`, and boolean `finite_rows` `[N]`."""
-
-    inputs: GraphInputs
-    expected: Tensor
-    finite_rows: Tensor
-
-    def check_logits(self, logits: Tensor) -> None:
-        """Raise `GraphMismatchError` if a captured step's logits `[rows, vocab]` differ."""
-        actual = logits[: self.inputs.num_logits][self.finite_rows].float()
-        expected = self.expected[self.finite_rows].float()
-        relative_error = (actual - expected).norm(dim=-1) / expected.norm(dim=-1)
-        if not relative_error.max() < TOLERANCE[self.expected.dtype.itemsize]:
-            raise GraphMismatchError("its logits differ")
-
 
 class CudaGraphRunner:
     """
-    Captured decode steps of a model over its KV cache, for `ModelRunner.cuda_graphs`.
+    Captured steps of a model over its KV cache, for `ModelRunner.cuda_graphs`.
 
-    `begin_capture` begins a new set of graphs that share memory. `compiled_layers` is the context
-    for capturing compiled layers, if any. `log` receives what had to be turned off. `clock`
-    returns seconds, and times the variants of a shape.
+    `shapes` must be packed if `varlen_attn` is there. `begin_capture` begins a new set of graphs
+    that share memory. `compiled_layers` is the context for capturing compiled layers, if any. `log`
+    receives what had to be turned off.
     """
 
     def __init__(
@@ -79,35 +48,34 @@ class CudaGraphRunner:
         begin_capture: Callable[[], Capture],
         log: Log,
         *,
-        clock: Callable[[], float] = time.perf_counter,
+        varlen_attn: VarlenAttention | None = None,
     ) -> None:
         self.shapes = shapes
-        self._clock = clock
         self.is_disabled = False
         self.compiled_layers: AbstractContextManager[object] | None = None
         self._network = network
         self._kv_cache = kv_cache
-        self._run_eager = ModelRunner(network, kv_cache).run_eager
+        self._varlen_attn = varlen_attn
+        # The reference attends by SDPA, so that a wrong kernel is seen.
+        self._run_reference = ModelRunner(network, kv_cache).run_eager
         self._begin_capture = begin_capture
         self._capture = begin_capture()
         self._log = log
-        self._replays: dict[GraphShape, Replay] = {}
+        self._replays: dict[StepShape, Replay] = {}
         self._num_reallocations = kv_cache.num_reallocations
-        max_rows = max(shape.num_rows for shape in shapes.list_shapes())
-        device = kv_cache.layers[0].device
-        on_device = device.type != "cpu"
-        self._host_inputs = torch.zeros(
-            NUMBERS_PER_ROW * max_rows, dtype=torch.long, pin_memory=on_device
-        )
+        all_shapes = shapes.list_shapes()
+        self._max_logits = max(shape.num_logits for shape in all_shapes)
         self._device_inputs = torch.zeros(
-            NUMBERS_PER_ROW * max_rows, dtype=torch.long, device=device
+            max(sum(shape.part_sizes) for shape in all_shapes),
+            dtype=torch.long,
+            device=kv_cache.layers[0].device,
         )
         self._logits: Tensor | None = None
 
     @property
     def max_drafting_requests(self) -> int:
-        """Maximum number of requests in a captured step with drafts."""
-        return self.shapes.max_requests_with_drafts
+        """Maximum number of decodes in a captured step with drafts."""
+        return 0 if self.is_disabled else self.shapes.max_drafting_requests
 
     def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
         """Return logits `[N, vocab]`, valid until the next step; `None` if it has no graph."""
@@ -119,98 +87,67 @@ class CudaGraphRunner:
         replay = self._replays.get(shape)
         if replay is None:
             return self._capture_new_shape(shape, step)
-        inputs = build_inputs(shape, step)
-        self._copy_inputs(inputs)
+        self._copy_inputs(shape, step)
         replay()
-        return self._logits_view(shape)[: inputs.num_logits]
+        return self._logits_view(sum(scheduled.num_logits for scheduled in step))
 
     def plan_captures(self) -> Sequence[Callable[[], object]]:
         """Return one capture function per shape; call them only while all slots are idle."""
         return [partial(self._capture_shape, shape) for shape in self.shapes.list_shapes()]
 
-    def _capture_shape(self, shape: GraphShape) -> None:
-        self(_dummy_step(shape, self.shapes.num_slots))
+    def _capture_shape(self, shape: StepShape) -> None:
+        self(make_dummy_step(shape, self.shapes.num_slots))
 
-    def _capture_new_shape(self, shape: GraphShape, step: Sequence[ScheduledRequest]) -> Tensor:
-        """Run a step eagerly, capture its shape, and keep the fastest replay that matches."""
-        expected = self._run_eager(step)
-        reference = ReferenceStep(build_inputs(shape, step), expected, expected.isfinite().all(-1))
-        if not reference.finite_rows.any():
+    def _capture_new_shape(self, shape: StepShape, step: Sequence[ScheduledRequest]) -> Tensor:
+        """Run a step by SDPA, capture its shape, and keep the replay if its logits match."""
+        expected = self._run_reference(step)
+        if not expected.isfinite().all(-1).any():
             return expected
         if self._logits is None:
-            self._logits = expected.new_empty(
-                len(self._device_inputs) // NUMBERS_PER_ROW, expected.shape[1]
-            )
-        unfused_options = (False, True) if shape.kv_length >= MIN_UNFUSED_LENGTH else (False,)
-        timed_replays: list[tuple[float, Replay]] = []
-        reason = ""
-        for unfused in unfused_options:
-            try:
-                timed_replays.append(
-                    self._capture_and_time(
-                        shape, reference, unfused=unfused, repetitions=len(unfused_options) - 1
-                    )
-                )
-            # Drivers, kernels, compilers and quantized layers raise errors of any class.
-            except Exception as error:  # noqa: BLE001
-                reason = (
-                    str(error) if isinstance(error, GraphMismatchError) else type(error).__name__
-                )
-                if self.compiled_layers is not None:
-                    self.compiled_layers = None
-                    self._log(f"layers are not compiled: {reason} at {shape}")
-                    return self._capture_new_shape(shape, step)
-        if timed_replays:
-            self._replays[shape] = min(timed_replays, key=lambda timed: timed[0])[1]
-        else:
+            self._logits = expected.new_empty(self._max_logits, expected.shape[1])
+        try:
+            self._replays[shape] = self._capture_and_compare(shape, step, expected)
+        # Drivers, kernels, compilers and quantized layers raise errors of any class.
+        except Exception as error:  # noqa: BLE001
+            reason = str(error) if isinstance(error, LogitsMismatchError) else type(error).__name__
+            if self.compiled_layers is not None:
+                self.compiled_layers = None
+                self._log(f"layers are not compiled: {reason} at {shape}")
+                return self._capture_new_shape(shape, step)
             self._disable_graphs(f"CUDA graphs are off: {reason} at {shape}")
+            # The failed step may have stored wrong keys and values in place of the right ones.
+            return self._run_reference(step)
         return expected
 
-    def _capture_and_time(
-        self, shape: GraphShape, reference: ReferenceStep, *, unfused: bool, repetitions: int
-    ) -> tuple[float, Replay]:
-        """Capture a shape and check its logits; returns the timing in seconds and the replay."""
+    def _capture_and_compare(
+        self, shape: StepShape, step: Sequence[ScheduledRequest], expected: Tensor
+    ) -> Replay:
         # Padding harms no slot, and inputs that the graph took for constants become visible.
-        self._copy_inputs(build_inputs(shape, ()))
-        replay = self._capture(lambda: self._run_model(shape, unfused=unfused))
-        self._copy_inputs(reference.inputs)
-        # The replay writes the KV that the eager step wrote, so it may run again.
+        self._copy_inputs(shape, ())
+        replay = self._capture(partial(self._run_model, shape))
+        self._copy_inputs(shape, step)
+        # The replay writes the KV that the reference wrote, so it may run again.
         replay()
-        reference.check_logits(self._logits_view(shape))
-        started_at = self._clock()
-        for _ in range(repetitions * TIMING_STEPS):
-            replay()
-        self._logits_view(shape)[0, 0].item()  # waits for the device, as `check_logits` did
-        return self._clock() - started_at, replay
+        compare_logits(self._logits_view(len(expected)), expected)
+        return replay
 
-    def _copy_inputs(self, inputs: GraphInputs) -> None:
+    def _copy_inputs(self, shape: StepShape, step: Sequence[ScheduledRequest]) -> None:
         """Copy a step's inputs to the graph's fixed memory in one transfer."""
-        numbers_tensor = torch.tensor(inputs.flat_numbers)
-        # The staging memory is free: the last step ended when its logits reached the host.
-        self._host_inputs[: len(numbers_tensor)].copy_(numbers_tensor)
-        self._device_inputs[: len(numbers_tensor)].copy_(
-            self._host_inputs[: len(numbers_tensor)], non_blocking=True
-        )
+        staged = stage_numbers(list_step_numbers(shape, step), self._device_inputs.device)
+        self._device_inputs[: len(staged)].copy_(staged, non_blocking=True)
 
-    def _run_model(self, shape: GraphShape, *, unfused: bool) -> None:
+    def _run_model(self, shape: StepShape) -> None:
         """Run the model over the fixed memory. This is what a graph captures."""
-        ids, positions, slot_ids, logit_rows = self._device_inputs[
-            : NUMBERS_PER_ROW * shape.num_rows
-        ].view(NUMBERS_PER_ROW, -1)
+        tensors = StepTensors.split(shape, self._device_inputs)
+        batch = VarlenBatch(self._kv_cache, shape, tensors, self._varlen_attn)
         with self.compiled_layers or nullcontext():
-            output: Any = self._network(
-                input_ids=ids.unsqueeze(0),
-                position_ids=positions.unsqueeze(0),
-                logits_to_keep=logit_rows,
-                packed=PaddedBatch(self._kv_cache, shape, positions, slot_ids, unfused),
-                **MODEL_KWARGS,
-            )
-        self._logits_view(shape).copy_(output.logits[0])
+            logits = run_network(self._network, tensors, batch)
+        self._logits_view(shape.num_logits).copy_(logits)
 
-    def _logits_view(self, shape: GraphShape) -> Tensor:
-        """Return the fixed output memory of a shape, `[rows, vocab]`."""
+    def _logits_view(self, num_logits: int) -> Tensor:
+        """Return the first rows of the fixed output memory, `[num_logits, vocab]`."""
         assert self._logits is not None  # noqa: S101 - created before the first capture
-        return self._logits[: shape.num_rows]
+        return self._logits[:num_logits]
 
     def _drop_captures(self) -> None:
         """Drop all graphs, whose memory was reallocated, and begin a new set."""
@@ -222,18 +159,3 @@ class CudaGraphRunner:
         self.is_disabled = True
         self._replays.clear()
         self._log(reason)
-
-
-def _dummy_step(shape: GraphShape, num_slots: int) -> list[ScheduledRequest]:
-    """Return a step that fills a shape, with different lengths, in the last slots."""
-    step = []
-    for number in range(shape.num_requests):
-        start = max(0, shape.kv_length - shape.tokens_per_request - 37 * number)
-        tokens = [
-            (number + position) * 7919 % 31
-            for position in range(min(start + shape.tokens_per_request, shape.kv_length))
-        ]
-        request = Request(str(number), tuple(tokens[: start + 1]), SamplingParams())
-        state = RequestState(request, tokens[: start + 1], arrival=0, slot=num_slots - 1 - number)
-        step.append(ScheduledRequest(state, start, 1, tuple(tokens[start + 1 :])))
-    return step

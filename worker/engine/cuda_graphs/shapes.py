@@ -1,160 +1,123 @@
 """
-Graph shapes: the step shapes that CUDA graphs are captured for, and their inputs. Pure Python.
+Graph shapes: the step shapes that CUDA graphs are captured for. Pure Python.
 
-A CUDA graph has fixed sizes and addresses. A decode step is therefore padded to one of a few
-shapes, with more requests, more tokens per request and more key positions than it needs.
+A CUDA graph has fixed sizes and addresses. A step is therefore padded to one of a few shapes, with
+more tokens, more sequences and more key positions than it needs. Any slot may be in any place.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from worker.engine.core.request_state import ScheduledRequest
+from worker.engine.attention.step_shape import StepShape
+from worker.engine.core.request_state import ScheduledRequest, measure_step
 
-MIN_KV_LENGTH: Final = 256
-"""Smallest KV length of a shape, in positions; each further length doubles."""
+MIN_KV_LENGTH: Final = 512
+"""Smallest KV length of a shape, in positions."""
 
-MAX_GATHER_RATIO: Final = 3
-"""
-Memory traffic of gathered keys: read, written, read again.
+GATHERED_GROWTH: Final = 2
+"""Each further KV length is so many times longer where all keys up to it are read."""
 
-Shapes with up to a third of all slots gather the keys of their requests. Larger shapes attend to
-all slots in place, idle ones too, which moves no key.
-"""
+PACKED_GROWTH: Final = 4
+"""The same where only a sequence's own keys are read: its length then splits the work at most."""
+
+MIN_PACKED_TOKENS: Final = 32
+"""Smallest shape of a step in which a sequence has several tokens."""
 
 MAX_DRAFT_ROWS: Final = 160
 """
-Maximum rows of a shape with drafts, padding included.
+Maximum rows of decodes with drafts.
 
 By the roofline model an H200 computes about 165 rows in the time of reading the weights, an A100
 about 128 (bandwidth and arithmetic of the data sheets).
 """
 
-PADDING_SLOT: Final = -1
-"""Slot id of padding rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class GraphShape:
-    """
-    A step of `num_requests` with `tokens_per_request` each, which attend to `kv_length` positions.
-
-    With `all_slots` the shape covers every slot, in slot order.
-    """
-
-    num_requests: int
-    tokens_per_request: int
-    kv_length: int
-    all_slots: bool
-
-    @property
-    def num_rows(self) -> int:
-        """Number of tokens, padding included."""
-        return self.num_requests * self.tokens_per_request
-
-
-@dataclass(frozen=True, slots=True)
-class GraphInputs:
-    """
-    Inputs of a shape's rows: token id, position and slot (`PADDING_SLOT` for padding).
-
-    The first `num_logits` of `logit_rows` are the rows to sample from, in the step's order. The
-    rest is padding.
-    """
-
-    token_ids: list[int]
-    positions: list[int]
-    slot_ids: list[int]
-    logit_rows: list[int]
-    num_logits: int
-
-    @property
-    def flat_numbers(self) -> list[int]:
-        """All inputs in one list, for one copy to the device."""
-        return [*self.token_ids, *self.positions, *self.slot_ids, *self.logit_rows]
-
 
 @dataclass(frozen=True, slots=True)
 class GraphShapes:
-    """All shapes for a KV cache and a maximum draft length."""
+    """
+    All shapes for a KV cache, steps of `max_step_tokens` and drafts of `num_speculative_tokens`.
+
+    With `is_packed`, one attention call serves sequences of any length, so that steps with prefill
+    chunks and drafts have shapes too. Otherwise only steps with one token per request have.
+    """
 
     num_slots: int
     max_positions: int
+    max_step_tokens: int
     num_speculative_tokens: int = 0
+    is_packed: bool = True
 
     @property
     def kv_lengths(self) -> list[int]:
-        """KV lengths, rising; the last one covers all positions."""
-        doubled = (MIN_KV_LENGTH << n for n in range(self.max_positions.bit_length()))
-        return [*(length for length in doubled if length < self.max_positions), self.max_positions]
+        """KV lengths of decodes, rising; the last one covers all positions."""
+        growth = PACKED_GROWTH if self.is_packed else GATHERED_GROWTH
+        return _list_sizes(MIN_KV_LENGTH, growth, self.max_positions)
 
     @property
-    def request_counts(self) -> list[int]:
-        """Request counts, rising; the last one covers all slots."""
-        doubled = (1 << n for n in range(self.num_slots.bit_length()))
-        return [
-            *(count for count in doubled if MAX_GATHER_RATIO * count <= self.num_slots),
-            self.num_slots,
-        ]
+    def decode_counts(self) -> list[int]:
+        """Numbers of decodes, rising; the last one covers all slots."""
+        return _list_sizes(1, 2, self.num_slots)
 
     @property
-    def max_requests_with_drafts(self) -> int:
-        """Maximum number of requests in a step with drafts."""
-        return max((count for count in self.request_counts if self._can_draft(count)), default=0)
+    def token_counts(self) -> list[int]:
+        """Numbers of tokens in steps with longer sequences, rising by a half or a third."""
+        if not self.is_packed:
+            return []
+        doubled = _list_sizes(MIN_PACKED_TOKENS, 2, self.max_step_tokens)
+        # Below, padding costs nothing: a step takes as long as reading the weights.
+        between = [3 * count // 2 for count in doubled if count >= 2 * MIN_PACKED_TOKENS]
+        return sorted({*doubled, *(count for count in between if count < self.max_step_tokens)})
 
-    def list_shapes(self) -> list[GraphShape]:
+    @property
+    def max_drafting_requests(self) -> int:
+        """Maximum number of decodes in a step with drafts."""
+        return MAX_DRAFT_ROWS // (1 + self.num_speculative_tokens) if self.is_packed else 0
+
+    def list_shapes(self) -> list[StepShape]:
         """Return every shape, the largest first, so that the others fit its memory pool."""
-        shapes = [
-            GraphShape(num_requests, num_tokens, kv_length, num_requests == self.num_slots)
-            for num_requests in self.request_counts
-            for num_tokens in self._token_counts(num_requests)
+        decodes = [
+            _decode_shape(count, kv_length)
+            for count in self.decode_counts
             for kv_length in self.kv_lengths
         ]
-        return sorted(
-            shapes, key=lambda shape: (-shape.num_rows * shape.kv_length, -shape.num_rows)
-        )
+        packed = [self._packed_shape(num_tokens) for num_tokens in self.token_counts]
+        return sorted(decodes + packed, key=lambda shape: (-shape.num_tokens, -shape.kv_length))
 
-    def smallest_for(self, step: Sequence[ScheduledRequest]) -> GraphShape | None:
-        """Return the smallest shape for a step; `None` if it has a prefill or too many drafts."""
-        if not step or any(item.num_tokens != 1 or not item.can_sample for item in step):
+    def smallest_for(self, step: Sequence[ScheduledRequest]) -> StepShape | None:
+        """Return the smallest shape for a step; `None` if it has none."""
+        if not step:
             return None
-        num_requests = next(count for count in self.request_counts if count >= len(step))
-        max_drafts = max(len(item.draft_ids) for item in step)
-        tokens_per_request = next(
-            (count for count in self._token_counts(num_requests) if count > max_drafts), None
-        )
-        if tokens_per_request is None:
-            return None
-        max_length = max(item.start + 1 + len(item.draft_ids) for item in step)
-        kv_length = next(length for length in self.kv_lengths if length >= max_length)
-        return GraphShape(
-            num_requests, tokens_per_request, kv_length, num_requests == self.num_slots
-        )
-
-    def _token_counts(self, num_requests: int) -> list[int]:
-        return [1, 1 + self.num_speculative_tokens] if self._can_draft(num_requests) else [1]
-
-    def _can_draft(self, num_requests: int) -> bool:
-        return (
-            self.num_speculative_tokens > 0
-            and num_requests * (1 + self.num_speculative_tokens) <= MAX_DRAFT_ROWS
-        )
-
-
-def build_inputs(shape: GraphShape, step: Sequence[ScheduledRequest]) -> GraphInputs:
-    """Return the inputs of a step in a shape that fits it; an empty step gives padding only."""
-    ids, positions = [0] * shape.num_rows, [0] * shape.num_rows
-    slot_ids = [PADDING_SLOT] * shape.num_rows
-    logit_rows: list[int] = []
-    for number, scheduled in enumerate(step):
-        index = scheduled.state.slot if shape.all_slots else number
-        for offset, token in enumerate(scheduled.token_ids):
-            row = index * shape.tokens_per_request + offset
-            ids[row], positions[row], slot_ids[row] = (
-                token,
-                scheduled.start + offset,
-                scheduled.state.slot,
+        needed = measure_step(step)
+        if needed.max_query_length == 1:
+            return _decode_shape(
+                next(count for count in self.decode_counts if count >= needed.num_tokens),
+                next(length for length in self.kv_lengths if length >= needed.kv_length),
             )
-            logit_rows.append(row)
-    padding = [0] * (shape.num_rows - len(logit_rows))
-    return GraphInputs(ids, positions, slot_ids, logit_rows + padding, len(logit_rows))
+        for num_tokens in self.token_counts:
+            shape = self._packed_shape(num_tokens)
+            if num_tokens >= needed.num_tokens and shape.num_logits >= needed.num_logits:
+                return shape
+        return None
+
+    def _packed_shape(self, num_tokens: int) -> StepShape:
+        return StepShape(
+            num_tokens,
+            num_sequences=min(num_tokens, self.num_slots) + 1,  # one more takes the padding
+            num_logits=min(num_tokens, MAX_DRAFT_ROWS + self.num_slots),
+            max_query_length=num_tokens,
+            kv_length=self.max_positions,
+        )
+
+
+def _decode_shape(count: int, kv_length: int) -> StepShape:
+    return StepShape(count, count, count, max_query_length=1, kv_length=kv_length)
+
+
+def _list_sizes(first: int, growth: int, last: int) -> list[int]:
+    """Return sizes that grow from `first` by a factor; all below `last`, and `last`."""
+    sizes = []
+    while first < last:
+        sizes.append(first)
+        first *= growth
+    return [*sizes, last]

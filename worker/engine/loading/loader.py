@@ -23,6 +23,7 @@ from worker.engine.loading.cpu_linear import prepack_layers
 from worker.engine.loading.device import select_device, select_dtype
 from worker.engine.loading.gguf import convert_gguf
 from worker.engine.loading.memory import (
+    DEFAULT_STEP_TOKENS,
     estimate_graph_bytes,
     free_bytes,
     plan_host_cache,
@@ -31,9 +32,6 @@ from worker.engine.loading.memory import (
 from worker.engine.loading.progress import Progress, report_progress
 from worker.engine.loading.quantization import quantized_bytes, transformers_config
 from worker.engine.protocol import EngineConfig, gguf_cache_directory
-
-DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
-"""Default maximum of tokens in one step, by device type."""
 
 PACKED_COPY_DIVISOR: Final = 4
 """On a CPU a second copy of the weights may take 1/4 of the free memory."""

@@ -35,6 +35,12 @@ Driver memory of one layer in one CUDA graph, in bytes; an estimate.
 Upper end of what vLLM logs (0.5 to 1 GB for 35 to 67 graphs of 32 layers); not measured here.
 """
 
+ACTIVATION_WIDTHS: Final = 16
+"""Numbers that a layer holds per token at once, in hidden sizes; an upper estimate."""
+
+DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
+"""Default maximum of tokens in one step, by device type."""
+
 MIN_SLOT_POSITIONS: Final = 256
 """Minimum number of positions in a slot."""
 
@@ -127,24 +133,29 @@ def estimate_graph_bytes(
     Return the bytes that CUDA graphs take beside the KV cache, for a model with this configuration.
 
     Temporary memory counts twice: once for the eager step, once for the pool that all graphs share.
+    Which attention works on the GPU turns out later, so the larger estimate counts.
     """
     if layers[0].device.type == "cpu" or not engine_config.cuda_graphs:
         return 0
-    shapes = GraphShapes(
-        num_slots, max_positions, engine_config.num_speculative_tokens
-    ).list_shapes()
     layer = max(layers, key=lambda layer: layer.bytes_per_token)
     itemsize = layer.dtype.itemsize
-    max_bytes = 0
-    for shape in shapes:
-        logits = shape.num_rows * hf_config.vocab_size * (itemsize + 4)
-        gathered = (
-            0 if shape.all_slots else shape.num_requests * shape.kv_length * layer.bytes_per_token
+    estimates: list[int] = []
+    for is_packed in (True, False):
+        shapes = GraphShapes(
+            num_slots,
+            max_positions,
+            engine_config.max_step_tokens or DEFAULT_STEP_TOKENS["cuda"],
+            engine_config.num_speculative_tokens,
+            is_packed=is_packed,
+        ).list_shapes()
+        max_bytes: int = max(
+            shape.num_logits * hf_config.vocab_size * (itemsize + 4)
+            + shape.num_tokens * hf_config.hidden_size * itemsize * ACTIVATION_WIDTHS
+            + (0 if is_packed else shape.num_tokens * shape.kv_length * layer.bytes_per_token)
+            for shape in shapes
         )
-        # Unfused attention stores its scores, its masked scores and its weights.
-        scores = shape.num_rows * hf_config.num_attention_heads * shape.kv_length * (itemsize + 12)
-        max_bytes = max(max_bytes, logits + gathered + scores)
-    return 2 * max_bytes + len(shapes) * len(layers) * GRAPH_BYTES_PER_LAYER
+        estimates.append(2 * max_bytes + len(shapes) * len(layers) * GRAPH_BYTES_PER_LAYER)
+    return max(estimates)
 
 
 def plan_host_cache(engine_config: EngineConfig) -> int:

@@ -7,11 +7,12 @@ from typing import Final
 import torch
 
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.flash_varlen import load_flash_varlen
+from worker.engine.attention.varlen_batch import VarlenAttention
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
 from worker.engine.cuda_graphs.runner import CudaGraphRunner, Log
 from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.attention_choice import choose_varlen_attn
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.progress import Progress
 from worker.engine.protocol import EngineConfig
@@ -46,11 +47,12 @@ def warm_up(
     )
     device = loaded.kv_cache.layers[0].device
     if device.type == "cuda":
-        engine_core.model_runner.flash_varlen = load_flash_varlen(log)
+        _choose_attention(engine_core, loaded, log)
         begin_capture = begin_capture or partial(begin_cuda_capture, device)
     graphs = None
     if begin_capture is not None and config.cuda_graphs:
-        graphs = build_cuda_graphs(loaded, config, begin_capture, log)
+        varlen_attn = engine_core.model_runner.varlen_attn
+        graphs = build_cuda_graphs(loaded, config, begin_capture, log, varlen_attn)
     elif config.compile_layers:
         log("layers are not compiled: only CUDA graphs on a GPU use compiled layers")
     runs: list[Callable[[], object]] = [
@@ -62,23 +64,53 @@ def warm_up(
         progress(f"warming up {number + 1} of {len(runs)}", round(done, 3))
         with torch.inference_mode():
             run()
+    if device.type == "cuda":
+        loaded.kv_cache.zero_slots()
     engine_core.steps = 0
     if graphs is not None:
-        engine_core.use_cuda_graphs(graphs)
+        _use_graphs(engine_core, graphs)
     return engine_core
 
 
+def _choose_attention(engine_core: EngineCore, loaded: LoadedModel, log: Log) -> None:
+    """Choose the attention on a GPU; the slots hold noise until the end of the warm-up."""
+    loaded.kv_cache.fill_with_noise()
+    with torch.inference_mode():
+        varlen_attn = choose_varlen_attn(loaded.network, loaded.kv_cache, log)
+    engine_core.model_runner.varlen_attn = varlen_attn
+    if varlen_attn is None:
+        # By SDPA each request with drafts is a call, which costs more than it saves.
+        engine_core.scheduler.max_drafting_requests = 0
+
+
 def build_cuda_graphs(
-    loaded: LoadedModel, config: EngineConfig, begin_capture: Callable[[], Capture], log: Log
+    loaded: LoadedModel,
+    config: EngineConfig,
+    begin_capture: Callable[[], Capture],
+    log: Log,
+    varlen_attn: VarlenAttention | None,
 ) -> CudaGraphRunner:
     """Return a graph runner for a model, with no graph captured yet."""
     shapes = GraphShapes(
-        loaded.kv_cache.num_slots, loaded.kv_cache.max_positions, config.num_speculative_tokens
+        loaded.kv_cache.num_slots,
+        loaded.kv_cache.max_positions,
+        loaded.max_step_tokens,
+        config.num_speculative_tokens,
+        is_packed=varlen_attn is not None,
     )
-    graphs = CudaGraphRunner(loaded.network, loaded.kv_cache, shapes, begin_capture, log)
+    graphs = CudaGraphRunner(
+        loaded.network, loaded.kv_cache, shapes, begin_capture, log, varlen_attn=varlen_attn
+    )
     if config.compile_layers:
         graphs.compiled_layers = CompiledLayers(loaded.network)
     return graphs
+
+
+def _use_graphs(engine_core: EngineCore, graphs: CudaGraphRunner) -> None:
+    engine_core.use_cuda_graphs(graphs)
+    if graphs.is_disabled:
+        # The kernel may be to blame, and eager steps would use it too.
+        engine_core.model_runner.varlen_attn = None
 
 
 def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:

@@ -1,9 +1,18 @@
-"""Shares of a step's time: what each request of a batch has used of the device."""
+"""A step's numbers for the device, and its requests' shares of the time."""
+
+from dataclasses import replace
 
 import pytest
 
 from worker.engine import Request, SamplingParams
-from worker.engine.core.request_state import RequestState, ScheduledRequest, share_step_time
+from worker.engine.attention.step_shape import StepShape
+from worker.engine.core.request_state import (
+    RequestState,
+    ScheduledRequest,
+    list_step_numbers,
+    measure_step,
+    share_step_time,
+)
 
 
 def make_state(prompt_tokens: int) -> RequestState:
@@ -38,3 +47,39 @@ def test_shares_sum_up_to_the_time_of_all_steps() -> None:
 
     assert sum(state.gpu_seconds for state in states) == pytest.approx(4.5)
     assert states[0].gpu_seconds > states[1].gpu_seconds > states[2].gpu_seconds
+
+
+def test_numbers_of_a_step_list_its_sequences() -> None:
+    """A decode with a draft in slot 7, and a chunk that isn't the last of its prompt in slot 3."""
+    step = [
+        ScheduledRequest(replace(make_state(5), slot=7), 4, 1, (9,)),
+        ScheduledRequest(replace(make_state(8), slot=3), 2, 3),
+    ]
+    shape = measure_step(step)
+
+    assert shape == StepShape(
+        num_tokens=5, num_sequences=2, num_logits=2, max_query_length=3, kv_length=6
+    )
+    assert list_step_numbers(shape, step) == [
+        *(4, 9, 2, 3, 4),  # ids
+        *(4, 5, 2, 3, 4),  # positions
+        *(7, 7, 3, 3, 3),  # slots
+        *(0, 1),  # rows of logits
+        *(0, 2, 5),  # first tokens of the sequences, and their end
+        *(7, 3, 0),  # their slots
+        *(6, 5),  # their lengths
+    ]
+    assert sum(shape.part_sizes) == len(list_step_numbers(shape, step))
+
+
+def test_padding_belongs_to_the_spare_sequences() -> None:
+    """One token each in a shape of decodes, else all in the first one."""
+    step = [ScheduledRequest(replace(make_state(5), slot=7), 4, 1)]
+
+    decodes = list_step_numbers(StepShape(3, 3, 3, 1, 512), step)
+    packed = list_step_numbers(StepShape(4, 3, 2, 4, 512), step)
+
+    assert decodes[:9] == [4, 0, 0, 4, 0, 0, 7, -1, -1]
+    assert decodes[9:] == [0, 0, 0, 0, 1, 2, 3, 7, 0, 0, 0, 5, 1, 1]
+    assert packed[:12] == [4, 0, 0, 0, 4, 0, 0, 0, 7, -1, -1, -1]
+    assert packed[12:] == [0, 0, 0, 1, 4, 4, 7, 0, 0, 0, 5, 1, 1]

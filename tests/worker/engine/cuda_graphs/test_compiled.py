@@ -87,7 +87,7 @@ def test_inductor_layers_equal_plain_layers() -> None:
     graphs = CudaGraphRunner(
         network,
         memory,
-        GraphShapes(3, TINY_POSITIONS),
+        GraphShapes(3, TINY_POSITIONS, 64, is_packed=False),
         lambda: FakeGraphCapture().capture_step,
         log_lines.append,
     )

@@ -1,7 +1,7 @@
 """Steps on a fake GPU: one device, and nothing that a CUDA graph can't hold."""
 
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,36 +9,35 @@ import torch
 from tests.worker.engine.fake_cuda import FakeCuda
 from tests.worker.engine.fake_starchat import load_fake_starchat, make_chunk, make_decode
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.flash_varlen import load_flash_varlen
-from worker.engine.core.engine_core import EngineCore
+from worker.engine.attention.varlen_batch import load_varlen_attn
 from worker.engine.core.model_runner import ModelRunner
-from worker.engine.cuda_graphs.runner import MIN_UNFUSED_LENGTH
-from worker.engine.loading.warmup import build_cuda_graphs
+from worker.engine.loading.warmup import build_cuda_graphs, warm_up
 from worker.engine.protocol import EngineConfig
 
 CONFIG = EngineConfig(num_speculative_tokens=8)
 
 
-@pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
-def test_captured_steps_neither_wait_nor_copy(stride: int) -> None:
-    """Each shape of the default settings, or each sixth, with fused and unfused attention."""
+@pytest.mark.parametrize(("attention", "num_shapes"), [("varlen_attn", 29), ("gather", 35)])
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_captured_steps_neither_wait_nor_copy(attention: str, num_shapes: int, stride: int) -> None:
+    """Each shape of the default settings, or each fifth, with both attentions."""
     log_lines: list[str] = []
+    accesses = {}
     with FakeCuda() as fake_cuda, torch.no_grad():
+        varlen_attn = load_varlen_attn() if attention == "varlen_attn" else None
         graphs = build_cuda_graphs(
-            load_fake_starchat(), CONFIG, fake_cuda.begin_capture, log_lines.append
+            load_fake_starchat(), CONFIG, fake_cuda.begin_capture, log_lines.append, varlen_attn
         )
-        accesses = {}
         plans = list(zip(graphs.shapes.list_shapes(), graphs.plan_captures(), strict=True))
         for shape, capture in plans[::stride]:
             fake_cuda.captures.clear()
             capture()
-            num_variants = 2 if shape.kv_length >= MIN_UNFUSED_LENGTH else 1
-            assert len(fake_cuda.captures) == num_variants, shape
-            accesses[shape] = [log.host_accesses for log in fake_cuda.captures]
+            [log] = fake_cuda.captures
+            accesses[shape] = log.host_accesses
 
     assert log_lines == []
     assert {shape: found for shape, found in accesses.items() if any(found)} == {}
-    assert len(accesses) * stride == 66
+    assert len(plans) == num_shapes
 
 
 EAGER_STEPS = {
@@ -53,25 +52,28 @@ EAGER_STEPS = {
 }
 
 
-@pytest.mark.parametrize("prefill", ["varlen_attn", "SDPA"])
-def test_eager_steps_wait_for_no_result(prefill: str) -> None:
-    """Inputs are copied to the device. Nothing comes back before the logits are read."""
-    log_lines: list[str] = []
+@pytest.mark.parametrize("attention", ["varlen_attn", "SDPA"])
+def test_eager_steps_copy_their_inputs_once(attention: str) -> None:
+    """
+    From pinned memory, so that the host need not wait. Nothing comes back before the logits.
+
+    The kernel is called once for decodes, drafts and chunks of any slots, and no other one attends.
+    """
     accesses = {}
+    calls = {}
     with FakeCuda() as fake_cuda, torch.no_grad():
         model = load_fake_starchat()
         runner = ModelRunner(model.network, model.kv_cache)
-        if prefill == "varlen_attn":
-            runner.flash_varlen = load_flash_varlen(log_lines.append)
-            runner.run_eager([make_chunk(0, 20, 20)])  # compares the kernel with SDPA once
+        runner.varlen_attn = load_varlen_attn() if attention == "varlen_attn" else None
         for name, step in EAGER_STEPS.items():
             log = fake_cuda.run_logged(lambda step=step: runner.run_eager(step))  # type: ignore[misc]
-            accesses[name] = Counter(log.host_accesses)
+            accesses[name] = log.host_accesses
+            calls[name] = (log.kernels.count("_varlen_attn"), len(log.attention_calls))
 
-    # torch.tensor makes a tensor of the host's memory, and copies it.
-    assert not [name for name, found in accesses.items() if found.keys() - {"tensor", "_to_copy"}]
-    assert all(found["_to_copy"] == found["tensor"] for found in accesses.values())
-    assert log_lines == (["prefill uses varlen_attn"] if prefill == "varlen_attn" else [])
+    if attention == "varlen_attn":
+        assert calls == dict.fromkeys(EAGER_STEPS, (1, 0))
+    once = ["tensor", "pin_memory", "_to_copy"]
+    assert {name: found for name, found in accesses.items() if found != once} == {}
 
 
 @pytest.mark.parametrize("has_graphs", [True, False])
@@ -79,24 +81,22 @@ def test_engine_runs_on_a_fake_gpu(*, has_graphs: bool) -> None:
     """
     Prompts of one and of several chunks, sampled and greedy, with drafts, in a shared batch.
 
-    The last request continues a prefix that left its slot for host memory.
+    No step meets a shape that the warm-up has not captured. The last request continues a prefix
+    that left its slot for host memory.
     """
     log_lines: list[str] = []
     with FakeCuda() as fake_cuda:
-        model = load_fake_starchat(num_slots=2)
-        engine = EngineCore(
-            model.network,
-            model.kv_cache,
-            vocab_size=model.info.vocab_size,
-            max_step_tokens=model.max_step_tokens,
-            num_speculative_tokens=8,
-            host_cache_bytes=1 << 30,
+        model = replace(
+            load_fake_starchat(num_slots=2), max_step_tokens=128, host_cache_bytes=1 << 30
         )
-        engine.model_runner.flash_varlen = load_flash_varlen(log_lines.append)
-        if has_graphs:
-            engine.use_cuda_graphs(
-                build_cuda_graphs(model, CONFIG, fake_cuda.begin_capture, log_lines.append)
-            )
+        engine = warm_up(
+            model,
+            replace(CONFIG, cuda_graphs=has_graphs),
+            lambda _stage, _done: None,
+            log_lines.append,
+            fake_cuda.begin_capture,
+        )
+        num_captures = len(fake_cuda.captures)
         for number, length in enumerate((1, 700, 60, 300, 70, 720)):
             sampling = SamplingParams(4, temperature=number % 2 * 0.5, top_k=50, top_p=0.9)
             prompt = (number % 4 + 7,) * length
@@ -109,8 +109,8 @@ def test_engine_runs_on_a_fake_gpu(*, has_graphs: bool) -> None:
 
     assert finished == 6
     assert len(engine.host_cache) > 0
-    assert log_lines == ["prefill uses varlen_attn"]
-    assert bool(fake_cuda.captures) == has_graphs
+    assert log_lines == ["attention uses varlen_attn"]
+    assert len(fake_cuda.captures) == num_captures == (10 if has_graphs else 0)
 
 
 def _copy_from_host(tensor: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Padded batch: captured steps equal eager steps, for all mixes of requests and slots."""
+"""Captured steps equal eager steps by SDPA, for all mixes of requests and slots."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +18,8 @@ from testing.in_process_engine import (
     run_requests,
 )
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.sdpa import SDPA
+from worker.engine.attention.step_shape import StepShape
 from worker.engine.core.request_state import RequestState, ScheduledRequest
-from worker.engine.cuda_graphs.shapes import GraphShape
 from worker.engine.loading.loader import LoadedModel
 
 Models = Callable[[str], LoadedModel]
@@ -30,7 +29,10 @@ NUM_SPECULATIVE_TOKENS = 4
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
-@pytest.mark.parametrize(("slots", "max_step_tokens", "count"), [(7, 300, 10), (13, 90, 14)])
+@pytest.mark.parametrize(
+    ("is_packed", "slots", "max_step_tokens", "count"),
+    [(True, 7, 300, 10), (True, 13, 90, 14), (False, 7, 300, 10)],
+)
 def test_captured_steps_equal_eager_steps(
     models: Models,
     new_engine: EngineFactory,
@@ -38,18 +40,24 @@ def test_captured_steps_equal_eager_steps(
     slots: int,
     max_step_tokens: int,
     count: int,
+    *,
+    is_packed: bool,
 ) -> None:
-    """Greedy prompts of 1 to 255 tokens, in shapes of 1, 2, 4 and all slots."""
+    """Greedy prompts of 1 to 255 tokens: decodes and, with one attention call, prefill chunks."""
     model = models(kind)
     requests = make_mixed_requests(
         model.info.vocab_size, model.info.max_positions, count, stop=(0, 7)
     )
-    captured = build_captured_engine(model, slots=slots, max_step_tokens=max_step_tokens)
+    captured = build_captured_engine(
+        model, slots=slots, max_step_tokens=max_step_tokens, is_packed=is_packed
+    )
 
     assert run_requests(captured.engine_core, requests) == run_requests(
         new_engine(kind, slots=slots, max_step_tokens=max_step_tokens), requests
     )
     assert captured.capture.replayed > 20
+    has_prefills = any(shape.max_query_length > 1 for shape in captured.graphs._replays)
+    assert has_prefills == is_packed
     assert not captured.log_lines
 
 
@@ -75,8 +83,8 @@ def test_captured_steps_with_drafts_equal_eager_steps(
 
     assert run_requests(captured.engine_core, requests) == expected
     assert any(
-        bucket.tokens_per_request == 1 + NUM_SPECULATIVE_TOKENS
-        for bucket in captured.graphs._replays
+        shape.num_tokens > len(requests) and shape.num_tokens < 64
+        for shape in captured.graphs._replays
     )
     assert not captured.log_lines
 
@@ -97,7 +105,10 @@ def make_step(
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
-@pytest.mark.parametrize("num_speculative_tokens", [0, NUM_SPECULATIVE_TOKENS])
+@pytest.mark.parametrize(
+    ("is_packed", "num_speculative_tokens"),
+    [(True, 0), (True, NUM_SPECULATIVE_TOKENS), (False, 0)],
+)
 @pytest.mark.parametrize(
     "lengths",
     [
@@ -107,14 +118,21 @@ def make_step(
         {4: 99, 1: 0, 3: 40},
         {6: 1, 5: 2, 4: 3, 3: 240, 2: 5, 1: 6, 0: 7},
     ],
-    ids=["first token", "last position", "two lanes", "any lanes", "all slots"],
+    ids=["first token", "last position", "two slots", "any slots", "all slots"],
 )
 def test_captured_step_writes_only_its_own_positions(
-    models: Models, kind: str, num_speculative_tokens: int, lengths: dict[int, int]
+    models: Models,
+    kind: str,
+    num_speculative_tokens: int,
+    lengths: dict[int, int],
+    *,
+    is_packed: bool,
 ) -> None:
     """Logits and keys equal the eager step's; all other positions are unchanged, bit by bit."""
     model = models(kind)
-    captured = build_captured_engine(model, slots=7, num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
+    captured = build_captured_engine(
+        model, slots=7, num_speculative_tokens=NUM_SPECULATIVE_TOKENS, is_packed=is_packed
+    )
     step_requests = make_step(lengths, num_speculative_tokens, model.info.vocab_size)
     dice = torch.Generator().manual_seed(1)
     for index in range(len(captured.kv_cache.layers)):
@@ -146,42 +164,22 @@ def test_captured_step_writes_only_its_own_positions(
 
 
 @pytest.mark.slow
-def test_captured_step_reaches_starchats_last_position(models: Models) -> None:
-    """48 heads on one key-value head, up to position 8,191, with drafts across a length's edge."""
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_captured_step_reaches_starchats_last_position(models: Models, *, is_packed: bool) -> None:
+    """48 heads on one key-value head, up to position 8,191, beside a shorter request."""
     model = models("starchat-long")
-    captured = build_captured_engine(model, slots=7, num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
-    step_requests = make_step({6: 8187, 0: 4094}, NUM_SPECULATIVE_TOKENS, 1000)
+    captured = build_captured_engine(model, slots=7, is_packed=is_packed)
+    step_requests = make_step({6: 8191, 0: 4094}, 0, 1000)
     dice = torch.Generator().manual_seed(1)
     captured.kv_cache.layer_view(0)[:, [0, 6]] = torch.randn(2, 2, 1, 8192, 4, generator=dice)
-    bucket = GraphShape(2, 1 + NUM_SPECULATIVE_TOKENS, 8192, all_slots=False)
     with torch.inference_mode():
         expected = captured.engine_core.model_runner.run_eager(step_requests)
-        assert captured.graphs(step_requests) is not None
-        for spread in (False, True):
-            captured.graphs._run_model(bucket, unfused=spread)
-            found = captured.graphs._logits_view(bucket)
-            assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+        captured.graphs(step_requests)
+        found = captured.graphs(step_requests)
 
-    assert list(captured.graphs._replays) == [bucket]
-    assert captured.capture.captured == 2
-
-
-@pytest.mark.parametrize(("width", "served"), [(1, 1), (1, 6), (3, 4)])
-@pytest.mark.parametrize("window", [None, 5])
-def test_unfused_attention_equals_fused_attention(
-    width: int, served: int, window: int | None
-) -> None:
-    """With a mask per request, a custom scale and several key-value heads."""
-    dice = torch.Generator().manual_seed(0)
-    look = SDPA(0.3, window)
-    query = torch.randn(3, 2, served * width, 8, generator=dice)
-    held = torch.randn(2, 3, 2, 20, 8, generator=dice)
-    at = torch.tensor([0, 9, 19]).view(3, 1, 1, 1)
-    added = look.additive_mask(at, 20, query.dtype)
-
-    found = look.attend_without_fusion(query, held, added)
-
-    assert (found - look.attend_grouped_query(query, held, added)).abs().max() < 1e-5
+    assert found is not None
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert list(captured.graphs._replays) == [StepShape(2, 2, 2, 1, 8192)]
 
 
 def test_captured_steps_keep_prefixes_of_idle_slots(
@@ -209,8 +207,8 @@ def test_captured_steps_keep_prefixes_of_idle_slots(
     assert replies == run_requests(new_engine(), [replace(following, scope="")])
 
 
-def test_large_batch_is_captured_without_drafts(models: Models) -> None:
-    """With more requests than the largest draft shape holds, the scheduler drafts for none."""
+def test_large_batch_has_no_drafts(models: Models) -> None:
+    """With more decodes than a captured step has drafts for, the scheduler drafts for none."""
     captured = build_captured_engine(
         models("bigcode"),
         slots=40,
@@ -224,19 +222,21 @@ def test_large_batch_is_captured_without_drafts(models: Models) -> None:
 
     run_requests(captured.engine_core, requests)
 
-    assert GraphShape(40, 1, 256, all_slots=True) in captured.graphs._replays
-    assert not any(
-        bucket.all_slots and bucket.tokens_per_request > 1 for bucket in captured.graphs._replays
-    )
+    assert StepShape(40, 40, 40, 1, 256) in captured.graphs._replays
 
 
-def test_traced_step_serves_other_requests_and_lengths(models: Models) -> None:
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_traced_step_serves_other_requests_and_lengths(models: Models, *, is_packed: bool) -> None:
     """Traced tensor operations alone give the right result for other inputs."""
     model = models("bigcode")
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 8, stop=(0, 7))
     requests.append(Request("loop", (5, 6, 7) * 20, SamplingParams(60, temperature=0)))
     captured = build_captured_engine(
-        model, slots=4, num_speculative_tokens=NUM_SPECULATIVE_TOKENS, capture=TracedGraphCapture()
+        model,
+        slots=4,
+        num_speculative_tokens=NUM_SPECULATIVE_TOKENS,
+        capture=TracedGraphCapture(),
+        is_packed=is_packed,
     )
     captured.engine_core.scheduler.ridge_tokens = 1e6
 
