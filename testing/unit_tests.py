@@ -4,6 +4,7 @@ Pytest plugin for the `unit` marker: tests without processes, servers, connectio
 A test is a unit test if its file imports none of `RESOURCE_MODULES` and its fixtures call none of
 `RESOURCE_NAMES`. `-m unit` skips all other files before their import, and fails every test that
 starts a process or opens a connection. Property tests are too slow to be unit tests.
+`-m 'not unit'` skips the files that hold unit tests alone.
 """
 
 import ast
@@ -16,6 +17,11 @@ from typing import Any, Final
 import pytest
 from hypothesis import is_hypothesis_test
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+TEST_DIRECTORY: Final = Path(__file__).parents[1] / "tests"
+TEST_FILES: Final = "test_*.py"
+OTHER_TEST_WORDS: Final = ("hypothesis", ".repeats", ".slow", "getfixturevalue")
+"""Parts of the text of each file with tests that take too long, or request fixtures by a call."""
 RESOURCE_MODULES: Final = frozenset(
     {
         *("aiohttp", "multiprocessing", "playwright", "redis", "socket", "subprocess"),
@@ -57,13 +63,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skip files and folders without unit tests before their import, which may take seconds."""
-    if config.option.markexpr != "unit":
+    """Skip files and folders without selected tests before their import, which may take seconds."""
+    if config.option.markexpr == "unit":
+        is_skipped = imports_resources
+    elif "not unit" in config.option.markexpr:
+        is_skipped = holds_unit_tests_only
+    else:
         return None
-    pattern = "test_*.py"
     if collection_path.is_dir():
-        return all(map(imports_resources, collection_path.rglob(pattern))) or None
-    return (collection_path.match(pattern) and imports_resources(collection_path)) or None
+        return all(map(is_skipped, collection_path.rglob(TEST_FILES))) or None
+    return (collection_path.match(TEST_FILES) and is_skipped(collection_path)) or None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -74,6 +83,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     is_long = is_long or is_hypothesis_test(getattr(item, "obj", None))
     if not is_long and not imports_resources(item.path) and not _requests_resources(item):
         item.add_marker("unit")
+    elif holds_unit_tests_only(item.path):
+        raise pytest.UsageError(f"{item.nodeid}: no unit test, and a run of the others skips it")
 
 
 @functools.cache
@@ -81,9 +92,64 @@ def imports_resources(path: Path) -> bool:
     """Whether a test file imports a module that starts processes, connects or loads models."""
     return any(
         name == resource or name.startswith(f"{resource}.")
-        for name in _list_imports(ast.parse(path.read_text("utf-8")))
+        for name in _list_imports(_read_tree(path))
         for resource in RESOURCE_MODULES
     )
+
+
+@functools.cache
+def holds_unit_tests_only(path: Path) -> bool:
+    """
+    Whether each test of a file is a unit test, as far as its text shows without an import.
+
+    Neither the file nor a fixture that its tests request, directly or not, needs resources.
+    """
+    text = path.read_text("utf-8")
+    if imports_resources(path) or any(
+        word in text for word in (*OTHER_TEST_WORDS, *RESOURCE_NAMES)
+    ):
+        return False
+    requested = set[str]().union(*map(_list_fixtures, _list_decorated(_read_tree(path), "test_")))
+    return not requested & _find_resource_fixtures()
+
+
+@functools.cache
+def _find_resource_fixtures() -> frozenset[str]:
+    """Return the names of all fixtures in conftest and plugin files that need resources."""
+    fixtures = [
+        (node.name, _list_fixtures(node) | _list_names(node) & RESOURCE_NAMES)
+        for path in (*TEST_DIRECTORY.rglob("conftest.py"), *Path(__file__).parent.glob("*.py"))
+        for node in _list_decorated(_read_tree(path))
+    ]
+    found, before = set(RESOURCE_NAMES), 0
+    while len(found) > before:
+        before = len(found)
+        found |= {name for name, requested in fixtures if requested & found}
+    return frozenset(found)
+
+
+def _list_decorated(tree: ast.Module, prefix: str = "\0") -> Iterator[Function]:
+    """Yield functions with a decorator, as fixtures have one, or with a name of this prefix."""
+    for node in ast.walk(tree):
+        if isinstance(node, Function) and (node.decorator_list or node.name.startswith(prefix)):
+            yield node
+
+
+def _list_fixtures(function: Function) -> set[str]:
+    """Return the names that a test or fixture may request: parameters, and decorators' words."""
+    words = (found for decorator in function.decorator_list for found in ast.walk(decorator))
+    return {parameter.arg for parameter in function.args.args} | {
+        str(word.value) for word in words if isinstance(word, ast.Constant)
+    }
+
+
+def _list_names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@functools.cache
+def _read_tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
 def _list_imports(tree: ast.Module) -> Iterator[str]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from testing.environment import REPOSITORY, clean_environment
-from testing.unit_tests import imports_resources
+from testing.unit_tests import holds_unit_tests_only, imports_resources
 
 CHEATS = """
 import importlib
@@ -43,14 +43,33 @@ def test_unit_run_forbids_processes_and_connections(tmp_path: Path) -> None:
 
 def test_files_that_import_resources_are_no_unit_tests(tmp_path: Path) -> None:
     """Imports of whole modules and of names in them count, also inside functions."""
-    file = tmp_path / "test_file.py"
-    for source, expected in (
-        ("import socket", True),
-        ("from testing.workspace import ADA", True),
-        ("from testing import workspace", True),
-        ("def test_it():\n    import torch.nn", True),
-        ("from testing.slack_events import ADA", False),
+    for number, (source, expected) in enumerate(
+        (
+            ("import socket", True),
+            ("from testing.workspace import ADA", True),
+            ("from testing import workspace", True),
+            ("def test_it():\n    import torch.nn", True),
+            ("from testing.slack_events import ADA", False),
+        )
     ):
+        file = tmp_path / f"test_{number}.py"
         file.write_text(source, "utf-8")
-        imports_resources.cache_clear()
         assert imports_resources(file) is expected, source
+        assert not (expected and holds_unit_tests_only(file)), source
+
+
+def test_files_of_unit_tests_alone_request_no_resource(tmp_path: Path) -> None:
+    """Fixtures of conftest files count too; a file in doubt is collected with the other tests."""
+    for number, (source, expected) in enumerate(
+        (
+            ("def test_it(tmp_path):\n    assert tmp_path", True),
+            ("def helper(redis):\n    pass", True),
+            ("async def test_it(redis):\n    pass", False),
+            ("@fixture\ndef opened(records):\n    pass", False),
+            ("@usefixtures('reply')\ndef test_it():\n    pass", False),
+            ("from hypothesis import given", False),
+        )
+    ):
+        file = tmp_path / f"test_{number}.py"
+        file.write_text(source, "utf-8")
+        assert holds_unit_tests_only(file) is expected, source
