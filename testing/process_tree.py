@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from testing.polling import poll_until
+
 PAUSE_TIMEOUT_SECONDS: Final = 60.0
 """Maximum wait for a process to stop after SIGSTOP."""
 
@@ -75,7 +77,17 @@ def kill_engine(pid: int) -> None:
 
 def freeze_engine(pid: int) -> None:
     """Send SIGSTOP to the engine of the worker `pid`: it hangs without ending."""
-    os.kill(find_engine(pid), signal.SIGSTOP)
+    os.kill(find_fork(find_engine(pid)), signal.SIGSTOP)
+
+
+def find_fork(pid: int) -> int:
+    """Return the fork that a process waits for (`testing.fork_server`), or the process itself."""
+
+    def read_target() -> int | None:
+        name, _, fork = Path(f"/proc/{pid}/comm").read_text("utf-8").strip().partition(" ")
+        return (int(fork) if fork else None) if name == "fork" else pid
+
+    return poll_until(read_target, description="the fork")
 
 
 def wait_until_paused(pid: int) -> None:

@@ -11,7 +11,7 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
 from testing.fork_server import forked_engine_environment
 from testing.prepared_queue import PreparedQueue
-from testing.processes import WAIT_SECONDS, FreshProcess, Process
+from testing.processes import WAIT_SECONDS, Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
@@ -55,19 +55,14 @@ class WorkerHarness:
         self.redis.close()
         self.server.stop_server()
 
-    def start_worker(self, model: str, *, forked: bool = True, **variables: str) -> Process:
+    def start_worker(self, model: str, **variables: str) -> Process:
         """
         Start a worker process without waiting until it is ready.
 
-        Both it and its engine come from fork servers unless `forked` is false.
+        Both it and its engine come from fork servers.
         """
-        environment = self.workspace.environment | {
-            "REDIS_URL": self.server.url,
-            "STARCHAT_MODEL": model,
-        }
-        if not forked:
-            return FreshProcess("worker", **(environment | FAST_SETTINGS | variables))
-        environment |= forked_engine_environment()
+        environment = self.workspace.environment | forked_engine_environment()
+        environment |= {"REDIS_URL": self.server.url, "STARCHAT_MODEL": model}
         return Process("worker", **(environment | FAST_SETTINGS | variables))
 
     def enqueue_question(

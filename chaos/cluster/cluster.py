@@ -16,6 +16,7 @@ from chaos.cluster.redis_proxy import NO_FAULT, RedisProxy
 from chaos.cluster.slack_proxy import SlackProxy
 from testing import broken_environment
 from testing.checkpoints import memorizing_checkpoint
+from testing.fork_server import forked_engine_environment, forks_by_default
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.redis_server import RedisServer
@@ -89,6 +90,7 @@ class Cluster:
             FAST_SETTINGS
             | {"STARCHAT_MODEL": str(self.spec.build_model())}
             | self.workspace.environment
+            | (forked_engine_environment() if forks_by_default("worker.engine") else {})
             | self._service_urls()
             | dict(spec.settings)
         )

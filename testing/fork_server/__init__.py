@@ -11,8 +11,8 @@ libraries, but no module of the product: coverage must see those imports.
 
 A worker starts its engine itself, by `python -m worker.engine`. In the environment that
 `forked_engine_environment` returns, `sitecustomize.py` asks for a fork in its place. Of the
-signals, only a deadly one reaches that fork. A test that pauses an engine, or looks into its
-process, does without this environment.
+signals, only a deadly one reaches that fork; `process_tree.find_fork` finds the fork itself.
+A test that looks into an engine's process does without this environment.
 """
 
 import atexit
@@ -95,6 +95,23 @@ def forks_by_default(module: str) -> bool:
 def forked_engine_environment() -> dict[str, str]:
     """Return the variable that workers need to get their engines from the fork server."""
     return {"PYTHONPATH": str(server_directory("worker.engine"))}
+
+
+class EngineGate:
+    """Holds back the engine of a worker, which gets `environment`, until `open_gate`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Close the gate, which is a pipe in `directory`."""
+        self._pipe = directory / "gate"
+        os.mkfifo(self._pipe)
+        for file in server_directory("worker.engine").iterdir():
+            (directory / file.name).symlink_to(file)
+        self.environment = {"PYTHONPATH": str(directory)}
+
+    def open_gate(self) -> None:
+        """Wait for the first engine, and let it and all later ones load their model."""
+        self._pipe.open("wb").close()
+        self._pipe.unlink()
 
 
 def share_servers() -> str:

@@ -3,7 +3,8 @@ Startup file of a test's worker and its engine: Python imports a module of this 
 
 In `python -m worker.engine` it gives the environment and the three pipes to the fork server. It
 stays as the process that the worker knows: it exits as the fork does, and its death kills the fork.
-As a script it does the same for a test process of xdist.
+Its name in `/proc` tells the fork's process id. Before all that it waits for `EngineGate`, if there
+is one. As a script it does the same for a test process of xdist.
 """
 
 import sys
@@ -14,6 +15,11 @@ if __name__ == "__main__" or sys.orig_argv[1:] == ["-m", "worker.engine"]:
     import socket
     from pathlib import Path
 
+    gate = Path(__file__).with_name("gate")
+    if gate.exists():
+        gate.open().close()
+    name = Path("/proc/self/comm")
+    name.write_text("fork", "ascii")
     module = "testing.fork_server.test_process" if __name__ == "__main__" else "worker.engine"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(str(Path(__file__).with_name(f"{module}.sock")))
@@ -22,7 +28,7 @@ if __name__ == "__main__" or sys.orig_argv[1:] == ["-m", "worker.engine"]:
         # The pipes shall end when the fork closes them.
         os.close(0)
         os.close(1)
-        server.recv(32)  # the process id of the fork
+        name.write_text(f"fork {server.recv(32).decode()}", "ascii")
         status = int(server.recv(32) or b"1")
     if status < 0:
         os.kill(os.getpid(), -status)

@@ -15,6 +15,7 @@ import pytest
 from demo.valkey import Valkey
 from testing.checkpoints import memorizing_checkpoint
 from testing.environment import REPOSITORY, clean_environment
+from testing.fork_server import forked_engine_environment
 from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
 from testing.process_tree import find_survivors, list_descendants
 from testing.processes import Process
@@ -37,8 +38,8 @@ def model() -> str:
     return str(memorizing_checkpoint())
 
 
-def _start_demo(home: Path, model: str, *arguments: str) -> Process:
-    variables = {"STARCHAT_MODEL": model, "STARCHAT_TEMPERATURE": "0", "STARCHAT_DEVICE": "cpu"}
+def _start_demo(home: Path, model: str, *arguments: str, **variables: str) -> Process:
+    variables |= {"STARCHAT_MODEL": model, "STARCHAT_TEMPERATURE": "0", "STARCHAT_DEVICE": "cpu"}
     return Process("demo", "--home", str(home), "--port", "0", *arguments, **variables)
 
 
@@ -89,7 +90,7 @@ def _assert_complete(completed: "subprocess.CompletedProcess[str]", answer: str)
 
 def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
     """SIGKILL of the launcher alone, during the start, ends all of its processes."""
-    demo = _start_demo(home, model)
+    demo = _start_demo(home, model, **forked_engine_environment())
     demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
     children = list_descendants(demo.pid)
     os.kill(demo.pid, signal.SIGKILL)
@@ -101,7 +102,8 @@ def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
 
 def test_demo_reports_log_of_failed_process(home: Path) -> None:
     """A missing model ends the demo with one line and the worker's log tail below it."""
-    with _start_demo(home, "/nowhere/model", "--ask", MUTEX) as demo:
+    engine = forked_engine_environment()
+    with _start_demo(home, "/nowhere/model", "--ask", MUTEX, **engine) as demo:
         status = demo.wait_for_exit(START_TIMEOUT_SECONDS)
 
     assert status == 1

@@ -59,6 +59,7 @@ def product() -> Iterator[Product]:
     with Product(
         str(memorizing_checkpoint()),
         worker=False,
+        forked=True,
         HEALTH_PORT=str(free_port()),
         STARCHAT_LOG_LEVEL="DEBUG",
         SLACK_SIGNING_SECRET=SIGNING_SECRET,

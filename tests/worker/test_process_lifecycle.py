@@ -10,6 +10,7 @@ import pytest
 
 from contract import keys
 from testing import memorizing_model
+from testing.fork_server import EngineGate
 from testing.process_tree import freeze_engine
 from testing.processes import Process, fetch_page, free_port
 from testing.redis_server import RedisServer
@@ -29,30 +30,36 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def worker(harness: WorkerHarness, model: str, port: int) -> Iterator[Process]:
+def worker(
+    harness: WorkerHarness, model: str, port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
     """A worker with health endpoints and its model loaded."""
-    with harness.start_worker(model, forked=False, HEALTH_PORT=str(port)) as worker:
+    gate = EngineGate(tmp_path_factory.mktemp("gate"))
+    with harness.start_worker(model, HEALTH_PORT=str(port), **gate.environment) as worker:
         worker.wait_for_event("worker started")
         assert fetch_page(port, "/healthz") == (200, "alive\n")
         status, text = fetch_page(port, "/readyz")
         assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
         assert text.endswith(")\n"), "the stage of loading"
+        gate.open_gate()
         worker.wait_for_event("model loaded")
         yield worker
 
 
 def test_worker_announces_loading_and_drains_on_sigterm(
-    harness: WorkerHarness, model: str, standby: StandbyWorker
+    harness: WorkerHarness, model: str, standby: StandbyWorker, tmp_path: Path
 ) -> None:
     """
     A question before the model is loaded shows that, and gets its reply in the same message.
 
     On SIGTERM the worker finishes its jobs, takes no more, deletes its presence and exits 0.
     """
-    with harness.start_worker(model, forked=False) as worker:
+    gate = EngineGate(tmp_path)
+    with harness.start_worker(model, **gate.environment) as worker:
         worker.wait_for_event("worker started")
         early = harness.enqueue_question(memorizing_model.MUTEX)
         [placeholder] = harness.wait_for_reply(early)
+        gate.open_gate()
         [message] = harness.wait_for_end(early)
         assert "still loading" in context_text([placeholder])
         assert placeholder["ts"] == message["ts"]
@@ -75,7 +82,7 @@ def test_second_sigterm_requeues_running_jobs(
     harness: WorkerHarness, model: str, standby: StandbyWorker
 ) -> None:
     """The job is at the front, no attempt is counted, and the next worker continues its message."""
-    with harness.start_worker(model, forked=False) as worker:
+    with harness.start_worker(model) as worker:
         worker.wait_for_event("model loaded")
         job = harness.enqueue_question(memorizing_model.ENDLESS)
         following = harness.enqueue_question(memorizing_model.MUTEX, previous=job)
@@ -132,7 +139,11 @@ def test_unloadable_model_exits_1_with_one_line(
 ) -> None:
     """The question stays queued without an attempt, and its message names the problem."""
     job = harness.enqueue_question(memorizing_model.MUTEX)
-    with harness.start_worker(str(tmp_path), forked=False) as worker:
+    gate, directory = EngineGate(tmp_path), tmp_path / "model"
+    directory.mkdir()
+    with harness.start_worker(str(directory), **gate.environment) as worker:
+        harness.wait_for_reply(job)
+        gate.open_gate()
         assert worker.wait_for_exit(120) == 1
         assert "worker: STARCHAT_MODEL cannot be used: " in worker.log_text.splitlines()[-1]
     assert harness.rq_status(job) == "queued"

@@ -12,7 +12,9 @@ import pytest
 import pytest_asyncio
 
 from testing.checkpoints import tiny_bigcode
+from testing.fork_server import forked_engine_environment
 from testing.in_process_engine import GREEDY_SAMPLING, EngineFactory, run_requests
+from testing.process_tree import find_fork
 from worker.engine import (
     Engine,
     EngineHealth,
@@ -44,11 +46,18 @@ async def changes() -> list[EngineHealth]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(changes: list[EngineHealth]) -> AsyncIterator[EngineClient]:
-    """An engine over a tiny model, ready to run; tests may kill its child."""
+    """
+    An engine over a tiny model, ready to run; tests may kill its child.
+
+    Its first child imports torch itself, the later ones are forks of a process that has done so.
+    """
     options = EngineConfig(model=str(tiny_bigcode()), slots=8, threads=1)
     engine = EngineClient(options, timeouts=SHORT_TIMEOUTS, on_change=changes.append)
     await engine.wait_ready()
-    yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in forked_engine_environment().items():
+            patch.setenv(name, value)
+        yield engine
     await engine.shut_down()
 
 
@@ -90,7 +99,7 @@ async def test_model_info_and_progress_reach_the_parent(
     assert engine.health.state is EngineState.READY
 
 
-def read_thread_statuses(pid: int | None) -> list[str]:
+def read_thread_statuses(pid: int) -> list[str]:
     """Return what the kernel tells about each thread of a process."""
     return [file.read_text("ascii") for file in Path(f"/proc/{pid}/task").glob("*/status")]
 
@@ -98,8 +107,9 @@ def read_thread_statuses(pid: int | None) -> list[str]:
 async def test_every_thread_of_the_child_is_sandboxed(engine: EngineClient) -> None:
     """Torch's threads too: they start before the last part of the sandbox."""
     await engine.wait_ready()
+    assert engine.pid is not None
 
-    for status in read_thread_statuses(engine.pid):
+    for status in read_thread_statuses(find_fork(engine.pid)):
         assert "NoNewPrivs:\t1" in status
         assert "Seccomp:\t2" in status
 
@@ -201,7 +211,7 @@ async def test_hanging_child_is_killed(engine: EngineClient) -> None:
     running = await start_reply(engine, LONG_REQUEST)
     assert engine.pid is not None
 
-    os.kill(engine.pid, signal.SIGSTOP)
+    os.kill(find_fork(engine.pid), signal.SIGSTOP)
 
     with pytest.raises(EngineLostError):
         await running
@@ -228,7 +238,7 @@ async def test_shut_down_ends_child_and_requests(forked_engines: None) -> None:
         os.kill(pid, 0)
 
 
-async def test_missing_model_fails_without_restarts(tmp_path: Path) -> None:
+async def test_missing_model_fails_without_restarts(forked_engines: None, tmp_path: Path) -> None:
     """The operator reads one line."""
     engine = EngineClient(EngineConfig(model=str(tmp_path / "nowhere")))
 
@@ -241,7 +251,7 @@ async def test_missing_model_fails_without_restarts(tmp_path: Path) -> None:
     await engine.shut_down()
 
 
-async def test_three_early_deaths_fail_the_engine() -> None:
+async def test_three_early_deaths_fail_the_engine(forked_engines: None) -> None:
     """The model was never loaded."""
     deaths: set[int] = set()
 
@@ -259,7 +269,7 @@ async def test_three_early_deaths_fail_the_engine() -> None:
     await doomed.shut_down()
 
 
-async def test_shut_down_while_loading_is_immediate() -> None:
+async def test_shut_down_while_loading_is_immediate(forked_engines: None) -> None:
     """It doesn't wait for the model."""
     engine = EngineClient(EngineConfig(model=str(tiny_bigcode())))
     engine.start_loading()

@@ -1,5 +1,6 @@
 """Failure isolation: no request makes another one fail."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from testing.in_process_engine import (
     reference_greedy,
     run_requests,
 )
+from tests.worker.engine.loaded_models import load_once
 from worker.engine import DeviceLostError, FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import MIN_STEP_TOKENS, STEPS_BEFORE_GROWTH, EngineCore
@@ -58,8 +60,10 @@ def make_fragile_engine(model: LoadedModel, error: Exception, times: int = 10_00
     return EngineCore(network, memory, vocab_size=model.info.vocab_size, max_step_tokens=64)
 
 
-def expected_replies(model: LoadedModel) -> dict[str, EngineReply]:
-    """Return the replies to the good requests without any failure."""
+@functools.cache
+def expected_replies(kind: str) -> dict[str, EngineReply]:
+    """Return a model's replies to the good requests without any failure."""
+    model = load_once(kind)
     return {
         request.id: EngineReply(reference_greedy(model.network, request), FinishReason.LENGTH)
         for request in GOOD_REQUESTS
@@ -84,7 +88,7 @@ def test_invalid_request_is_refused_among_valid_ones(
     replies = run_requests(new_engine(), [GOOD_REQUESTS[0], bad, *GOOD_REQUESTS[1:]])
 
     assert replies.pop("bad").failure is not None
-    assert replies == expected_replies(models("bigcode"))
+    assert replies == expected_replies("bigcode")
 
 
 def test_request_with_too_long_a_reply_is_refused(
@@ -113,7 +117,7 @@ def test_temperature_0_is_greedy_beside_sampled_requests(
 
     replies = run_requests(new_engine(slots=10), [*GOOD_REQUESTS, *warm])
 
-    assert {r.id: replies[r.id] for r in GOOD_REQUESTS} == expected_replies(models("bigcode"))
+    assert {r.id: replies[r.id] for r in GOOD_REQUESTS} == expected_replies("bigcode")
     assert all(replies[r.id].reason is FinishReason.LENGTH for r in warm)
 
 
@@ -121,7 +125,7 @@ def test_more_requests_than_slots_are_all_served(models: Models, new_engine: Eng
     """A request without a slot waits."""
     replies = run_requests(new_engine(slots=1, max_step_tokens=5), GOOD_REQUESTS)
 
-    assert replies == expected_replies(models("bigcode"))
+    assert replies == expected_replies("bigcode")
 
 
 def test_request_with_nan_logits_fails_alone(models: Models, new_engine: EngineFactory) -> None:
@@ -140,7 +144,7 @@ def test_request_with_nan_logits_fails_alone(models: Models, new_engine: EngineF
     later = run_requests(engine, [GOOD_REQUESTS[0], GOOD_REQUESTS[4]])
 
     assert replies.pop("bad").failure == "invalid logits"
-    expected = expected_replies(model)
+    expected = expected_replies("llama")
     assert replies == {GOOD_REQUESTS[0].id: expected[GOOD_REQUESTS[0].id]}
     assert later == {
         request.id: expected[request.id] for request in (GOOD_REQUESTS[0], GOOD_REQUESTS[4])
@@ -156,7 +160,7 @@ def test_request_that_breaks_the_step_fails_alone(models: Models) -> None:
     replies = run_requests(engine, [*GOOD_REQUESTS[:2], bad, *GOOD_REQUESTS[2:]], allow_errors=True)
 
     assert replies.pop("bad").failure == "RuntimeError"
-    assert replies == expected_replies(model)
+    assert replies == expected_replies("bigcode")
 
 
 def test_transient_step_error_costs_no_reply(models: Models) -> None:
@@ -170,7 +174,7 @@ def test_transient_step_error_costs_no_reply(models: Models) -> None:
     assert replies.pop("innocent") == EngineReply(
         reference_greedy(model.network, innocent), FinishReason.LENGTH
     )
-    assert replies == expected_replies(model)
+    assert replies == expected_replies("bigcode")
 
 
 def test_sampled_reply_survives_a_failed_step(models: Models) -> None:
@@ -263,5 +267,5 @@ def test_aborted_request_frees_its_slot_at_once(
     )
     assert engine.cancel_request(GOOD_REQUESTS[4].id) is None
     assert run_requests(engine, GOOD_REQUESTS[:1]) == {
-        GOOD_REQUESTS[0].id: expected_replies(models("bigcode"))[GOOD_REQUESTS[0].id]
+        GOOD_REQUESTS[0].id: expected_replies("bigcode")[GOOD_REQUESTS[0].id]
     }

@@ -6,7 +6,7 @@ from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 
 
-async def test_own_engine_keeps_the_promises() -> None:
+async def test_own_engine_keeps_the_promises(forked_engines: None) -> None:
     """One process serves all checks: its start takes longer than they do."""
     engine = EngineClient(EngineConfig(model=str(wide_bigcode()), device="cpu", threads=1))
     try:
