@@ -3,15 +3,23 @@
 from typing import Any, Final
 
 BANDWIDTH_BYTES_PER_SECOND: Final = {
+    "GH200 480GB": 4.0e12,
     "H200": 4.8e12,
     "H100 NVL": 3.9e12,
+    "H100 PCIe": 2.0e12,
     "H100": 3.35e12,
+    "A100-SXM4-40GB": 1.56e12,
+    "A100-PCIE-40GB": 1.56e12,
     "A100": 2.04e12,
     "L40S": 0.864e12,
     "RTX 4090": 1.008e12,
     "A10G": 0.6e12,
 }
-"""Memory bandwidth in bytes per second by a part of the GPU's name, from the data sheets."""
+"""
+Memory bandwidth in bytes per second by a part of the GPU's name, from the data sheets.
+
+The first name that fits counts.
+"""
 
 
 def count_weight_bytes(config: Any, itemsize: int) -> int:
@@ -62,6 +70,8 @@ def compute_throughput_limit(
 
 def find_bandwidth(gpu_name: str) -> float | None:
     """Return a GPU's bandwidth in bytes per second by the driver's name for it, or `None`."""
+    if " MIG " in gpu_name:
+        return None  # a slice has a part of the bandwidth
     return next(
         (bandwidth for name, bandwidth in BANDWIDTH_BYTES_PER_SECOND.items() if name in gpu_name),
         None,

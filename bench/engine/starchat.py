@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -39,15 +39,14 @@ STARCHAT_CONFIG: Final[dict[str, Any]] = {
 """15.5 billion weights; 31 GB in bfloat16."""
 WORKLOADS: Final = ((1, 128), (1, 1024), (1, 8000), (8, 1024), (32, 1024), (64, 1024))
 """Number of requests and prompt tokens of each request."""
-NUM_SLOTS: Final = 64
-"""Slots of the KV cache, as many as the largest workload needs; smaller ones leave slots idle."""
 MAX_BATCHED_TOKENS: Final = 512
 """Maximum tokens of a step, as in a worker on a GPU."""
 TIMED_STEPS: Final = 64
 """Timed decode steps, one token of each request a step."""
 WARMUP_STEPS: Final = 8
 """Untimed decode steps before them, which capture CUDA graphs."""
-MODES: Final = ("eager", "cuda_graphs", "compiled")
+MODES: Final = ("eager", "cuda_graphs", "sampled", "compiled")
+"""Greedy decoding in each, except that `sampled` has CUDA graphs and the default settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,16 @@ class BenchmarkConfig:
     """
     The model, its device and workloads, and the device's memory bandwidth in bytes per second.
 
-    `start_capture` starts a set of CUDA graphs; `warnings` collects what the engine disabled.
+    Without the bandwidth the throughput has no limit to compare with. `start_capture` starts a set
+    of CUDA graphs; `warnings` collects what the engine disabled.
     """
 
     model_config: dict[str, Any]
     device: torch.device
     dtype: torch.dtype
     workloads: Sequence[tuple[int, int]]
-    num_slots: int
     timed_steps: int
-    bytes_per_second: float
+    bytes_per_second: float | None
     start_capture: Callable[[], Capture]
     modes: Sequence[str] = MODES
     warnings: list[str] = field(default_factory=list)
@@ -80,13 +79,11 @@ class Throughput:
 
 
 def main() -> str:
-    """Measure on this machine's GPU. Raises `SystemExit` if its bandwidth is unknown."""
+    """Measure on this machine's GPU. Raises `SystemExit` if there is none."""
     if not torch.cuda.is_available():
         raise SystemExit("bench engine: --starchat needs a CUDA device, and there is none")
     gpu_name = torch.cuda.get_device_name()
     bytes_per_second = roofline.find_bandwidth(gpu_name)
-    if bytes_per_second is None:
-        raise SystemExit(f"bench engine: the memory bandwidth of {gpu_name} is not in roofline.py")
     device = torch.device("cuda", torch.cuda.current_device())
     start_capture = partial(begin_cuda_capture, device)
     config = BenchmarkConfig(
@@ -94,14 +91,12 @@ def main() -> str:
         device,
         torch.bfloat16,
         WORKLOADS,
-        NUM_SLOTS,
         TIMED_STEPS,
         bytes_per_second,
         start_capture,
     )
-    return (
-        f"{gpu_name}, {bytes_per_second / 1e12:.2f} TB/s, bfloat16\n\n{format_throughput(config)}"
-    )
+    bandwidth = f"{bytes_per_second / 1e12:.2f} TB/s" if bytes_per_second else "unknown bandwidth"
+    return f"{gpu_name}, {bandwidth}, bfloat16\n\n{format_throughput(config)}"
 
 
 def format_throughput(config: BenchmarkConfig) -> str:
@@ -110,10 +105,7 @@ def format_throughput(config: BenchmarkConfig) -> str:
     layers = verify_model(model)
     # Mode by mode, because torch.compile leaves global state.
     throughputs = [
-        [
-            _time_engine(_build_engine(model, layers, config, workload, mode), *workload)
-            for workload in config.workloads
-        ]
+        [_measure_workload(model, layers, config, workload, mode) for workload in config.workloads]
         for mode in config.modes
     ]
     modes = ", ".join(config.modes)
@@ -121,26 +113,66 @@ def format_throughput(config: BenchmarkConfig) -> str:
         f"| requests | prompt, tokens | tokens/s: {modes} | limit, tokens/s | prompts, tokens/s |",
         "|---|---|---|---|---|",
     ]
-    for (count, length), *found in zip(config.workloads, *throughputs, strict=True):
-        load, size = (count, round(found[0].mean_kv_tokens)), config.dtype.itemsize
-        limit = roofline.compute_throughput_limit(model.config, size, load, config.bytes_per_second)
-        speeds = [one.decode_tokens_per_second for one in found]
-        decode_speeds = ", ".join(f"{speed:.1f} ({speed / limit:.0%})" for speed in speeds)
-        prefill_speed = max(one.prefill_tokens_per_second for one in found)
+    for (count, length), *by_mode in zip(config.workloads, *throughputs, strict=True):
+        limits = [_compute_limit(model, config, count, found) for found in by_mode]
+        speeds = [_format_speed(found, limit) for found, limit in zip(by_mode, limits, strict=True)]
+        limit = next(map(_format_number, filter(None, limits)), "unknown")
+        prefill = max((found.prefill_tokens_per_second for found in by_mode if found), default=None)
         lines.append(
-            f"| {count} | {length} | {decode_speeds} | {limit:.1f} | {prefill_speed:.0f} |"
+            f"| {count} | {length} | {', '.join(speeds)} | {limit} | {_format_number(prefill)} |"
         )
     return "\n".join([*lines, "", *dict.fromkeys(config.warnings)]).rstrip()
 
 
+def _compute_limit(
+    model: Any, config: BenchmarkConfig, count: int, found: Throughput | None
+) -> float | None:
+    if found is None or config.bytes_per_second is None:
+        return None
+    load = (count, round(found.mean_kv_tokens))
+    return roofline.compute_throughput_limit(
+        model.config, config.dtype.itemsize, load, config.bytes_per_second
+    )
+
+
+def _format_speed(found: Throughput | None, limit: float | None) -> str:
+    """Return a decode throughput with its share of the limit, if that is known."""
+    if found is None:
+        return "does not fit"
+    speed = found.decode_tokens_per_second
+    return f"{speed:.1f} ({speed / limit:.0%})" if limit else f"{speed:.1f}"
+
+
+def _format_number(number: float | None) -> str:
+    return "unknown" if number is None else f"{number:.1f}"
+
+
+def _measure_workload(
+    model: Any,
+    layers: tuple[LayerSpec, ...],
+    config: BenchmarkConfig,
+    workload: tuple[int, int],
+    mode: str,
+) -> Throughput | None:
+    """Return the throughput in a mode, or `None` if the GPU has too little memory for it."""
+    # Free the last engine first: its CUDA graphs hold memory.
+    gc.collect()
+    if config.device.type == "cuda":
+        torch.cuda.empty_cache()
+    try:
+        return _time_engine(_build_engine(model, layers, config, workload, mode), *workload)
+    except torch.OutOfMemoryError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class TimedEngine:
-    """An engine with the new tokens of each request and the number of timed steps."""
+    """An engine with the sampling settings of each request and the number of timed steps."""
 
     engine: EngineCore
     device: torch.device
     vocab_size: int
-    max_new_tokens: int
+    sampling: SamplingParams
     timed_steps: int
 
 
@@ -151,21 +183,18 @@ def _build_engine(
     workload: tuple[int, int],
     mode: str,
 ) -> TimedEngine:
-    """Return an engine with the shortest slots (a power of two) that fit the workload."""
+    """Return an engine with the fewest and shortest slots (a power of two) for the workload."""
     count, length = workload
     # The first request decodes while the others prefill, and must outlast the timed steps.
     prefill_steps = count * length // max(1, MAX_BATCHED_TOKENS - count) + count + 1
     max_new_tokens = prefill_steps + WARMUP_STEPS + config.timed_steps + 1
     positions = 1 << (length + max_new_tokens - 1).bit_length()
-    # Free the last engine first: its CUDA graphs hold memory.
-    gc.collect()
-    if config.device.type == "cuda":
-        torch.cuda.empty_cache()
-    kv_cache = KVCache(layers, config.num_slots, min(positions, model.config.n_positions))
+    kv_cache = KVCache(layers, count, min(positions, model.config.n_positions))
     vocab_size = model.config.vocab_size - 4
     engine = EngineCore(model, kv_cache, vocab_size=vocab_size, max_step_tokens=MAX_BATCHED_TOKENS)
     varlen_attn: VarlenAttention | None = None
     if config.device.type == "cuda":
+        kv_cache.fill_with_noise()
         with torch.inference_mode():
             varlen_attn = choose_varlen_attn(model, kv_cache, config.warnings.append)
         engine.model_runner.varlen_attn = varlen_attn
@@ -186,24 +215,20 @@ def _build_engine(
         )
         graphs.compiled_layers = CompiledLayers(model) if mode == "compiled" else None
         engine.use_cuda_graphs(graphs)
-    return TimedEngine(engine, config.device, vocab_size, max_new_tokens, config.timed_steps)
+    sampling = SamplingParams(max_new_tokens)
+    if mode != "sampled":
+        sampling = replace(sampling, temperature=0)
+    return TimedEngine(engine, config.device, vocab_size, sampling, config.timed_steps)
 
 
 def _time_engine(timed: TimedEngine, count: int, length: int) -> Throughput:
     """Return prefill and decode throughput in tokens per second of wall time."""
     engine = timed.engine
-    # A warm-up request pays for the lazy initialization of libraries.
-    engine.add_request(
-        Request("first", tuple(range(9)), SamplingParams(max_new_tokens=2, temperature=0))
-    )
+    # The first time pays for the lazy initialization of libraries, and for CUDA graphs.
+    _add_requests(timed, count, length, SamplingParams(max_new_tokens=2, temperature=0))
     while engine.has_unfinished_requests:
         engine.run_step()
-    sampling = SamplingParams(max_new_tokens=timed.max_new_tokens, temperature=0)
-    for number in range(count):
-        prompt = tuple((7919 * (number + at) + 1) % timed.vocab_size for at in range(length))
-        error = engine.add_request(Request(str(number), prompt, sampling))
-        if error is not None:
-            raise RuntimeError(error)
+    _add_requests(timed, count, length, timed.sampling)
     started_at = _read_clock(timed.device)
     while any(request.num_new_tokens == 0 for request in _list_requests(engine)):
         engine.run_step()
@@ -221,6 +246,15 @@ def _time_engine(timed: TimedEngine, count: int, length: int) -> Throughput:
     if num_decoded != count * timed.timed_steps:
         raise RuntimeError("a request ended before the last timed step")
     return Throughput(prefill_speed, num_decoded / seconds, kv_tokens)
+
+
+def _add_requests(timed: TimedEngine, count: int, length: int, sampling: SamplingParams) -> None:
+    for number in range(count):
+        prompt = tuple((7919 * (number + at) + 1) % timed.vocab_size for at in range(length))
+        request = Request(str(number), prompt, replace(sampling, seed=number))
+        error = timed.engine.add_request(request)
+        if error is not None:
+            raise RuntimeError(error)
 
 
 def _read_clock(device: torch.device) -> float:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -124,16 +125,25 @@ def test_starchat_benchmark_reports_throughput_and_limit() -> None:
         torch.float32,
         workloads,
         4,
-        4,
         1e9,
         fake_capture.start_set,
-        ("eager", "cuda_graphs"),
+        ("eager", "cuda_graphs", "sampled"),
     )
     lines = starchat.format_throughput(config).splitlines()
 
     assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 1", "20"], ["| 3", "300"]]
-    assert all(line.count("%") == 2 for line in lines[2:])
+    assert all(line.count("%") == 3 for line in lines[2:])
     assert fake_capture.replayed > 2 * 12
+    unknown = replace(config, bytes_per_second=None, workloads=workloads[:1], modes=("eager",))
+    [line] = starchat.format_throughput(unknown).splitlines()[2:]
+    assert "%" not in line
+    assert line.split(" | ")[3] == "unknown"
+
+
+def test_workload_that_does_not_fit_is_named() -> None:
+    """Beside the speed and its share of the limit, where both are known."""
+    assert starchat._format_speed(None, 5.0) == "does not fit"
+    assert starchat._format_speed(starchat.Throughput(1, 25, 3), 50.0) == "25.0 (50%)"
 
 
 @pytest.mark.gpu
@@ -148,7 +158,6 @@ def test_cuda_graphs_are_faster_at_starchat_width() -> None:
         device,
         torch.bfloat16,
         [(1, 1024), (8, 1024)],
-        32,
         32,
         1e12,
         partial(begin_cuda_capture, device),
@@ -173,7 +182,25 @@ def test_roofline_limit_of_starchat() -> None:
     assert roofline.compute_throughput_limit(config, 2, (1, 0), bytes_per_second) == pytest.approx(
         155, abs=0.5
     )
-    assert roofline.find_bandwidth("something else") is None
+
+
+@pytest.mark.parametrize(
+    ("gpu_name", "terabytes"),
+    [
+        ("NVIDIA H100 80GB HBM3", 3.35),
+        ("NVIDIA H100 PCIe", 2.0),
+        ("NVIDIA A100-SXM4-80GB", 2.04),
+        ("NVIDIA A100-PCIE-40GB", 1.56),
+        ("NVIDIA GH200 480GB", 4.0),
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", None),
+        ("something else", None),
+    ],
+)
+def test_bandwidth_belongs_to_the_whole_name(gpu_name: str, terabytes: float | None) -> None:
+    """A smaller card of the same family reads more slowly, and a slice of one has no entry."""
+    bytes_per_second = roofline.find_bandwidth(gpu_name)
+
+    assert bytes_per_second == (terabytes and terabytes * 1e12)
 
 
 def test_gguf_file_holds_the_same_weights(tmp_path: Path) -> None:
