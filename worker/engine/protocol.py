@@ -37,9 +37,9 @@ class EngineConfig:
     Settings for loading and serving one model. `None` means: choose what suits the device.
 
     `model` is a hub id, a checkpoint directory or a `.gguf` file. `device` and `dtype` may be
-    `auto`. `quantization` is `int8`, `nf4` or `None`. `max_positions` shortens the model's context
-    window. `kv_cache_bytes` bounds the KV cache of all slots, `host_cache_bytes` the prefix cache
-    in host memory. `max_step_tokens` bounds one step (prefill, decode and drafts together).
+    `auto`. `quantization` is `int8`, `fp8`, `nf4` or `None`. `max_positions` shortens the model's
+    context window. `kv_cache_bytes` bounds the KV cache of all slots, `host_cache_bytes` the prefix
+    cache in host memory. `max_step_tokens` bounds one step (prefill, decode and drafts together).
     `threads` are the CPU threads of a step. `num_speculative_tokens` bounds the draft of one
     request in one step; 0 turns speculative decoding off. `cuda_graphs` replays captured steps on
     a GPU; `compile_layers` compiles the layers inside them. `gguf_cache` is the directory for

@@ -54,7 +54,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     hf_config = _load_hf_config(directory)
     device = select_device(engine_config.device)
     dtype = select_dtype(engine_config.dtype, device)
-    quantization_config = transformers_config(engine_config.quantization, dtype)
+    quantization_config = transformers_config(engine_config.quantization, dtype, device)
     weight_bytes = _weight_bytes(directory, hf_config, dtype, engine_config.quantization)
     _check_size(weight_bytes, device, engine_config.quantization or _dtype_name(dtype))
     # A conversion, if there was one, has taken most of the time.

@@ -1,9 +1,10 @@
 """
-Weight quantization: int8 and nf4 (QLoRA, Dettmers et al., arXiv:2305.14314), for smaller GPUs.
+Weight quantization: int8, fp8 and nf4 (QLoRA, Dettmers et al., arXiv:2305.14314), for smaller GPUs.
 
-Linear layers are quantized while they load; everything else keeps its dtype. int8 takes 8 bits a
-weight and a scale per row. nf4 with double quantization takes 4 bits a weight and about 0.13 bits
-for two levels of scales.
+Linear layers are quantized while they load; everything else keeps its dtype. int8 and fp8 take 8
+bits a weight and a scale per row. fp8 also rounds the inputs of each layer, token by token, so that
+a GPU with float8 arithmetic multiplies without unpacking the weights. nf4 with double quantization
+takes 4 bits a weight and about 0.13 bits for two levels of scales.
 """
 
 from collections.abc import Callable
@@ -49,21 +50,36 @@ def _nf4_config(dtype: torch.dtype) -> Any:
     )
 
 
+def _fp8_config(_dtype: torch.dtype) -> Any:
+    quantization = import_module("torchao.quantization")
+    granularity = quantization.PerRow()
+    return TorchAoConfig(
+        quantization.Float8DynamicActivationFloat8WeightConfig(granularity=granularity)
+    )
+
+
+FP8_CAPABILITY: Final = (8, 9)
+"""First compute capability with float8 arithmetic: RTX 40, L4, L40S; then H100 and newer."""
+
 SCHEMES: Final = {
     "int8": Scheme("torchao", "0.18", 1.01, _int8_config),
+    "fp8": Scheme("torchao", "0.18", 1.01, _fp8_config),
     "nf4": Scheme("bitsandbytes", "0.50", 0.52, _nf4_config),
 }
 
 
-def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
+def transformers_config(name: str | None, dtype: torch.dtype, device: torch.device) -> Any:
     """
     Return the configuration for transformers.
 
-    Raises `LoadError` if the package is missing, or older than the first version that is fast.
+    Raises `LoadError` if the device lacks the arithmetic, or if the package is missing or older
+    than the first version that is fast.
     """
     if name is None:
         return None
     scheme = _find_scheme(name)
+    if name == "fp8":
+        check_fp8(dtype, device)
     if find_spec(scheme.package) is None:
         raise LoadError(
             f"STARCHAT_QUANTIZATION={name} needs the package {scheme.package}: "
@@ -71,6 +87,20 @@ def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
         )
     check_version(scheme.package, scheme.min_version)
     return scheme.build_config(dtype)
+
+
+def check_fp8(dtype: torch.dtype, device: torch.device) -> None:
+    """Raise `LoadError` unless the device multiplies float8 and the layers' dtype is bfloat16."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
+        major, minor = FP8_CAPABILITY
+        raise LoadError(
+            f"STARCHAT_QUANTIZATION=fp8 needs a GPU of compute capability {major}.{minor} or newer,"
+            f" not {device}: use int8 or nf4"
+        )
+    if dtype != torch.bfloat16:
+        raise LoadError(
+            f"STARCHAT_QUANTIZATION=fp8 needs STARCHAT_DTYPE=bfloat16, not {str(dtype)[6:]}"
+        )
 
 
 def check_version(package: str, min_version: str) -> None:
@@ -93,5 +123,5 @@ def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> 
 
 def _find_scheme(name: str) -> Scheme:
     if name not in SCHEMES:
-        raise LoadError(f"STARCHAT_QUANTIZATION must be {' or '.join(SCHEMES)}, not {name}")
+        raise LoadError(f"STARCHAT_QUANTIZATION must be one of {', '.join(SCHEMES)}, not {name}")
     return SCHEMES[name]

@@ -11,9 +11,15 @@ from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import LoadedModel, load_model
-from worker.engine.loading.quantization import SCHEMES, quantized_bytes, transformers_config
+from worker.engine.loading.quantization import (
+    SCHEMES,
+    check_fp8,
+    quantized_bytes,
+    transformers_config,
+)
 from worker.engine.protocol import EngineConfig
 
+CPU = torch.device("cpu")
 STARCHAT_CONFIG = {
     "n_embd": 6144,
     "n_head": 48,
@@ -39,7 +45,10 @@ def requires_package(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
 
 
-@pytest.mark.parametrize(("name", "least", "most"), [("int8", 15.5e9, 16.5e9), ("nf4", 8e9, 9e9)])
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("int8", 15.5e9, 16.5e9), ("fp8", 15.5e9, 16.5e9), ("nf4", 8e9, 9e9)],
+)
 def test_quantized_starchat_fits_24_gb(name: str, least: float, most: float) -> None:
     """31 GB in bfloat16 become about 16 GB in int8 and about 9 GB in nf4."""
     with torch.device("meta"):
@@ -49,7 +58,7 @@ def test_quantized_starchat_fits_24_gb(name: str, least: float, most: float) -> 
     assert least < quantized_bytes(name, network, torch.bfloat16) < most
 
 
-@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("name", ["int8", "nf4"])
 def test_missing_package_raises_load_error(name: str) -> None:
     """The error names the command that installs it."""
     if find_spec(SCHEMES[name].package) is not None:
@@ -59,14 +68,31 @@ def test_missing_package_raises_load_error(name: str) -> None:
 
 
 def test_unknown_scheme_raises_load_error() -> None:
-    """The error lists the two known schemes."""
-    with pytest.raises(LoadError, match="STARCHAT_QUANTIZATION must be int8 or nf4, not int3"):
-        transformers_config("int3", torch.float32)
+    """The error lists the known schemes."""
+    with pytest.raises(
+        LoadError, match="STARCHAT_QUANTIZATION must be one of int8, fp8, nf4, not int3"
+    ):
+        transformers_config("int3", torch.float32, CPU)
+
+
+def test_fp8_is_refused_without_float8_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU, and on a GPU before Ada and Hopper; the line names what works there."""
+    needs_gpu = r"needs a GPU of compute capability 8\.9 or newer, not cpu: use int8 or nf4"
+    with pytest.raises(LoadError, match=needs_gpu):
+        load_taught_model("fp8")
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (8, 6))
+    with pytest.raises(LoadError, match="not cuda:0: use int8 or nf4"):
+        check_fp8(torch.bfloat16, gpu)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
+    check_fp8(torch.bfloat16, gpu)
+    with pytest.raises(LoadError, match="needs STARCHAT_DTYPE=bfloat16, not float16"):
+        check_fp8(torch.float16, gpu)
 
 
 def test_no_scheme_means_no_quantization() -> None:
     """The weights keep their dtype."""
-    assert transformers_config(None, torch.float32) is None
+    assert transformers_config(None, torch.float32, CPU) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +110,7 @@ def test_quantized_model_answers_like_the_plain_one(name: str, close: float) -> 
         said = [
             AutoModelForCausalLM.from_pretrained(
                 memorizing_checkpoint(),
-                quantization_config=transformers_config(kind, torch.float32),
+                quantization_config=transformers_config(kind, torch.float32, CPU),
             )(ids).logits
             for kind in (None, name)
         ]
