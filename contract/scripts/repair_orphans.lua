@@ -9,18 +9,23 @@ local before = redis.call('LLEN', rq.queue)
 for _, job in ipairs(redis.call('ZRANGE', KEYS[1], 0, last)) do
   if is_terminal(rq, job) then redis.call('ZREM', KEYS[1], job) end
 end
+-- One user may have asked all of them: each user and each thread is repaired once.
+local repaired = {}
 for _, job in ipairs(redis.call('ZRANGE', rq.deferred, 0, last)) do
   local fields = redis.pcall(
     'HMGET', rq.prefix .. job, 'starchat_thread_queue', 'starchat_user_quota')
   local thread, user = fields[1], fields[2]
-  if thread and user then
-    require_queue_types(thread, user)
-    count_active(rq, user .. ':pending', 0)
-    count_active(rq, user .. ':running', 0)
-    promote_user(rq, user)
-    promote_thread(rq, thread)
-  else
+  if not thread or not user then
     redis.call('ZREM', rq.deferred, job)
+  elseif not (repaired[thread] and repaired[user]) then
+    require_queue_types(thread, user)
+    if not repaired[user] then
+      count_active(rq, user .. ':pending', 0)
+      count_active(rq, user .. ':running', 0)
+      promote_user(rq, user)
+    end
+    promote_thread(rq, thread)
+    repaired[thread], repaired[user] = true, true
   end
 end
 return redis.call('LLEN', rq.queue) - before

@@ -160,3 +160,14 @@ def test_repair_is_bounded_and_keeps_valid_jobs(
 
     assert queue.repair_orphans() == 0
     assert queue.deferred_jobs() == before[2]
+
+
+def test_repair_reads_each_job_of_one_user_a_few_times(queue: QueueScripts) -> None:
+    """Redis does nothing else meanwhile: the reads must not grow with the square of the jobs."""
+    jobs = 60
+    for number in range(1, jobs + 1):
+        queue.enqueue_job(f"{number}.1", thread=f"{number}.0")
+    queue.redis.config_resetstat()
+
+    assert queue.repair_orphans() == 0
+    assert queue.redis.info("commandstats")["cmdstat_hmget"]["calls"] < 10 * jobs
