@@ -63,9 +63,10 @@ from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
 from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
+from bot.store.acceptance import QueueLimits
 from bot.store.budgets import DailyBudgets
 from bot.store.inbox import Inbox
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
 from bot.store.rules_cache import RulesCache
@@ -175,7 +176,6 @@ class Composition:
             thread_cache,
             queue,
             inbox,
-            thread_modes,
             placeholders,
             self.metrics,
             alarm,

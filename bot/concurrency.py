@@ -21,6 +21,8 @@ log = structlog.get_logger()
 P = ParamSpec("P")
 
 BACKGROUND_THREADS: Final = 8
+MAX_RECENT_KEYS: Final = 1000
+"""Keys that are remembered: far more than Slack delivers between the two events of a mention."""
 SWEEP_INTERVAL_SECONDS: Final = 5.0
 """Seconds between two looks for what dead bots have left."""
 MAX_TIMER_WAIT_SECONDS: Final = 60.0
@@ -63,11 +65,35 @@ class KeyedLock:
         return is_held
 
 
+class RecentKeys:
+    """The keys that were added last, at most `max_keys`. Thread-safe."""
+
+    def __init__(self, max_keys: int = MAX_RECENT_KEYS) -> None:
+        self._max_keys = max_keys
+        self._lock = threading.Lock()
+        self._keys: dict[str, None] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def add(self, key: str) -> None:
+        """Add a key, and drop the oldest one beyond the maximum."""
+        with self._lock:
+            self._keys[key] = None
+            if len(self._keys) > self._max_keys:
+                del self._keys[next(iter(self._keys))]
+
+
 class AlarmClock:
-    """Wakes one waiting thread at the times that other threads have set."""
+    """
+    Wakes one waiting thread at the times that other threads have set.
+
+    The woken thread may also wait while others do work that comes first.
+    """
 
     def __init__(self) -> None:
         self._alarms: list[float] = []
+        self._num_urgent = 0
         self._is_stopped = False
         self._changed = threading.Condition()
 
@@ -90,6 +116,25 @@ class AlarmClock:
             while self._alarms and self._alarms[0] <= time.monotonic():
                 heapq.heappop(self._alarms)
             return not self._is_stopped
+
+    @contextmanager
+    def hold_back(self) -> Iterator[None]:
+        """Do work that comes before that of the woken thread."""
+        with self._changed:
+            self._num_urgent += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._num_urgent -= 1
+                self._changed.notify_all()
+
+    def wait_for_urgent_work(self, max_seconds: float) -> None:
+        """Wait until no thread does work that comes first, at most `max_seconds`."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_stopped or not self._num_urgent, timeout=max(0.0, max_seconds)
+            )
 
     def stop(self) -> None:
         """End the present wait and all later ones."""

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.messages.events import ChannelType, MessagePosted
-from bot.store.job_queue import JobQueue, Receipt
+from bot.store.acceptance import Receipt
+from bot.store.job_queue import JobQueue
 from bot.store.received import Received, ReceivedMessage, ReceivedReanswer
 from bot.store.rq_job import build_rq_job_hash
 from contract import keys
@@ -33,7 +34,8 @@ class PreparedQueue(JobQueue):
 
     def _enqueue_question(self, received: Received, job: Job, fields: dict[str, Any]) -> Receipt:
         prepared = build_rq_job_hash(self._redis, job.id, job.to_json()) | fields
-        return self._run_accept_script(received, prepared, keys.inbox(job.thread.team), 0.0)
+        inbox = keys.inbox(job.thread.team)
+        return self._acceptance.run(received, prepared, self.limits, inbox=inbox)
 
 
 def post_of(job: Job, client_msg_id: str | None = None) -> MessagePosted:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import redis
 
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread

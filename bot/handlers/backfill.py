@@ -209,7 +209,7 @@ class Backfill:
         num_questions = 0
         for post in self._parse_missed_messages(messages, channel, outage):
             if self._needs_answer(post, evidence):
-                self.reader.retry_delivery(partial(self.questions.handle_message, post))
+                self.questions.handle_message(post)
                 num_questions += 1
         return num_questions
 

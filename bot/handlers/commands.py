@@ -11,7 +11,8 @@ from bot.messages.admission import VERDICT_BY_COMMAND, ThreadMode, Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.notices import Notice, Sentence, round_seconds
-from bot.store.job_queue import BUDGET_OUTCOMES, EnqueueOutcome, JobQueue, Receipt
+from bot.store.acceptance import BUDGET_OUTCOMES, EnqueueOutcome, Receipt
+from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from bot.store.thread_modes import ThreadModes
 from contract import keys, queue_eta

@@ -124,7 +124,7 @@ class EditHandler:
         is_new = not self.queue.is_duplicate(thread.team, thread.channel, changed.ts)
         # A redelivery completes what the first delivery may have left undone.
         if is_new or attempt:
-            self.questions.handle_message(changed.question, attempt=attempt)
+            self.questions.handle_message(changed.question)
         return is_new
 
     def _update_job(self, changed: MessageChanged, message: Message, job: str) -> None:

@@ -5,13 +5,14 @@ It needs Redis alone, so that no read of Slack delays an acknowledgement. An exc
 nothing is promised yet: the listener does not acknowledge, and Slack delivers the message again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
 from redis.exceptions import OutOfMemoryError
 
-from bot.concurrency import AlarmClock
+from bot.concurrency import AlarmClock, RecentKeys
 from bot.handlers.admission_control import Admission, AdmissionControl
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import Source
@@ -20,12 +21,13 @@ from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.admission import Verdict, mentions_bot
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
+from bot.store.acceptance import REFUSED_OUTCOMES, EnqueueOutcome, Following
 from bot.store.client import NotCachedError
 from bot.store.inbox import Inbox
-from bot.store.job_queue import REFUSED_OUTCOMES, EnqueueOutcome, JobQueue
+from bot.store.job_queue import JobQueue
 from bot.store.received import ReceivedMessage
-from bot.store.thread_cache import ThreadCache
-from bot.store.thread_modes import ThreadModes
+from bot.store.thread_cache import ThreadCache, build_seed_call
+from bot.store.thread_modes import build_join_call
 from contract.job import MAX_JOB_BYTES
 
 log = structlog.get_logger()
@@ -45,55 +47,66 @@ class QuestionHandler:
     thread_cache: ThreadCache
     queue: JobQueue
     inbox: Inbox
-    thread_modes: ThreadModes
     placeholders: PlaceholderPoster
     metrics: Metrics
     alarm: AlarmClock
     stops: StopHandler
+    handled: RecentKeys = field(default_factory=RecentKeys)
+    """Mentions whose first event was handled here."""
 
     def handle_message(
-        self, post: MessagePosted, *, attempt: int = 0, check_earlier: bool = False
+        self, post: MessagePosted, *, check_earlier: bool = False, is_first_delivery: bool = False
     ) -> None:
         """
-        Handle a new message; `attempt` counts the deliveries before this one.
+        Handle a new message.
 
-        With `check_earlier`, an outage may hide earlier questions. Raises `RedisError`.
+        With `check_earlier`, an outage may hide earlier questions. `is_first_delivery` tells that
+        the message was posted just now: no event about it is missed. Raises `RedisError`.
         """
         check_earlier = check_earlier and post.is_thread_reply
-        try:
-            self._admit_and_accept(post, attempt, check_earlier=check_earlier)
-        except OutOfMemoryError:
-            # A full Redis: cached text, which Slack has too, yields to questions.
-            dropped = self.commands.purge.drop_texts(post.thread.team)
-            log.warning("redis full", dropped=dropped)
-            self._admit_and_accept(post, attempt, check_earlier=check_earlier)
+        handle = partial(
+            self._handle_once,
+            post,
+            check_earlier=check_earlier,
+            is_first_delivery=is_first_delivery,
+        )
+        with self.alarm.hold_back():
+            try:
+                handle()
+            except OutOfMemoryError:
+                # A full Redis: cached text, which Slack has too, yields to questions.
+                dropped = self.commands.purge.drop_texts(post.thread.team)
+                log.warning("redis full", dropped=dropped)
+                handle()
 
-    def _admit_and_accept(self, post: MessagePosted, attempt: int, *, check_earlier: bool) -> None:
+    def _handle_once(
+        self, post: MessagePosted, *, check_earlier: bool, is_first_delivery: bool
+    ) -> None:
         if post.message is not None and post.is_thread_reply:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask or (post.asked is None and self.stops.stop_by_word(post)):
             return
-        # Slack delivers a mention as two events: the second costs one read and no other.
-        is_checked = attempt == 0 and mentions_bot(post, self.admission.identity)
+        # Slack delivers a mention as two events: the second one needs no Redis.
+        has_twin = is_first_delivery and mentions_bot(post, self.admission.identity)
+        name = f"{post.thread.channel}:{post.ts}"
         with self.queue.hold_message(post.thread.channel, post.ts):
-            if is_checked and self._is_duplicate(post):
+            if has_twin and name in self.handled:
                 self.metrics.count_question(EnqueueOutcome.DUPLICATE)
                 return
             post, admitted = self._decide(post, check_earlier=check_earlier)
-            if admitted is None or admitted.verdict is Verdict.ANSWER:
+            is_question = admitted is None or admitted.verdict is Verdict.ANSWER
+            if is_question:
                 received = ReceivedMessage(
                     post=post,
                     is_undecided=admitted is None,
                     check_earlier=check_earlier,
                     rules=None if admitted is None else admitted.rules,
                 )
-                self._accept_once(received, attempt, is_checked=is_checked)
-                return
-        if admitted.verdict is not Verdict.IGNORE:
+                self._accept_or_refuse(received, is_first_delivery=is_first_delivery)
+            if has_twin and is_question:
+                self.handled.add(name)
+        if admitted is not None and admitted.verdict not in {Verdict.ANSWER, Verdict.IGNORE}:
             self.commands.run_command(post, admitted.verdict)
-
-    def _is_duplicate(self, post: MessagePosted) -> bool:
-        return self.queue.is_duplicate(post.thread.team, post.thread.channel, post.ts)
 
     def _decide(
         self, post: MessagePosted, *, check_earlier: bool
@@ -108,24 +121,21 @@ class QuestionHandler:
         is_undecided = admitted.verdict is Verdict.IGNORE and check_earlier
         return (post, None) if is_undecided else (resolved, admitted)
 
-    def _accept_once(self, received: ReceivedMessage, attempt: int, *, is_checked: bool) -> None:
+    def _accept_or_refuse(self, received: ReceivedMessage, *, is_first_delivery: bool) -> None:
         post = received.post
-        if not is_checked and self._is_duplicate(post):
-            self.metrics.count_question(EnqueueOutcome.DUPLICATE)
-            if attempt and not received.is_undecided:
-                self._follow_thread(post, attempt)
-            return
         if len(received.model_dump_json().encode()) > MAX_RECEIVED_BYTES:
             # A person who may not have asked is told nothing.
             if not received.is_undecided:
                 self.commands.refuse_long_question(post)
             return
-        self._accept(received, attempt)
-
-    def _accept(self, received: ReceivedMessage, attempt: int) -> None:
-        post = received.post
         delay = ORDER_GRACE_SECONDS if post.is_thread_reply else 0.0
-        receipt = self.inbox.accept(received, delay=delay)
+        # The reader of an undecided message follows its thread if it is a question.
+        following = (
+            None
+            if received.is_undecided
+            else _plan_following(post, is_new_root=is_first_delivery and not post.is_thread_reply)
+        )
+        receipt = self.inbox.accept(received, delay=delay, following=following)
         self.metrics.count_question(receipt.outcome)
         log.info(
             "question received",
@@ -135,22 +145,18 @@ class QuestionHandler:
             decided=not received.is_undecided,
             length=len(post.text),
         )
-        if receipt.outcome in REFUSED_OUTCOMES:
-            if not received.is_undecided:
-                self.commands.refuse_question(post, receipt)
-            return
-        is_accepted = receipt.outcome is EnqueueOutcome.ACCEPTED
-        # A redelivery follows the thread too: the first delivery may have died before it did.
-        if not received.is_undecided and (is_accepted or attempt):
-            self._follow_thread(post, attempt)
-        if is_accepted:
+        if receipt.outcome in REFUSED_OUTCOMES and not received.is_undecided:
+            self.commands.refuse_question(post, receipt)
+        if receipt.outcome is EnqueueOutcome.ACCEPTED:
             self.alarm.set_alarm(delay)
             if not received.is_undecided:
                 self.placeholders.schedule_placeholder(post.thread, post.ts, post.author)
 
-    def _follow_thread(self, post: MessagePosted, attempt: int) -> None:
-        # A redelivered or edited root may have replies whose events the bot has missed.
-        is_new_root = not post.is_thread_reply and attempt == 0 and not post.is_edit
-        if is_new_root and post.message is not None:
-            self.thread_cache.seed_thread(post.thread, post.message)
-        self.thread_modes.join_thread(post.thread, post.ts)
+
+def _plan_following(post: MessagePosted, *, is_new_root: bool) -> Following:
+    """Return the calls that let the bot follow a question's thread."""
+    join = build_join_call(post.thread, post.ts)
+    # Any other root may have replies whose events the bot has missed.
+    if not is_new_root or post.message is None:
+        return Following(join, None)
+    return Following(join, build_seed_call(post.thread, post.message))

@@ -17,9 +17,10 @@ from bot.messages.message import AuthorKind, Message
 from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS
 from bot.slack.poster import Poster
+from bot.store.acceptance import EnqueueOutcome
 from bot.store.client import NotCachedError
 from bot.store.inbox import FillOutcome, Inbox
-from bot.store.job_queue import EnqueueOutcome, JobQueue
+from bot.store.job_queue import JobQueue
 from bot.store.received import ReceivedReanswer
 from contract import keys
 from contract.job import Thread, job_id

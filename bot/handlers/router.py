@@ -114,12 +114,14 @@ class Router:
 
     def on_message(self, body: Body, request: BoltRequest) -> None:
         """Handle a new message or mention."""
-        event, attempt = self._parse_event(body), _read_retry_number(request)
+        event = self._parse_event(body)
         if not isinstance(event, MessagePosted):
             return
         try:
             self.questions.handle_message(
-                event, attempt=attempt, check_earlier=self.backfill.outage is not None
+                event,
+                check_earlier=self.backfill.outage is not None,
+                is_first_delivery=_read_retry_number(request) == 0,
             )
         except RedisError:
             self.outage_signs.show_wait(event)

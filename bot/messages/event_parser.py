@@ -234,7 +234,7 @@ def _parse_edited_question(
     post = _parse_new_message(raw, body, team, identity)
     if not post.can_ask or identity.user_id not in post.mentions:
         return None
-    return post.model_copy(update={"is_edit": True})
+    return post
 
 
 def _parse_deletion(event: Json, ts: str, team: str) -> MessageDeleted:

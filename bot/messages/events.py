@@ -28,8 +28,7 @@ class MessagePosted(BaseModel):
     `text` is what its author wrote, and `mentions` the users it mentions. `bot_ids` holds every id
     of an author that is a bot; it is empty for a person. `message` is what the thread cache keeps.
     `client_msg_id` is the same for two sends of one message. A root is no `is_thread_reply`,
-    whether it has replies or not. `is_edit` is set if only an edit made the message a question.
-    `asked` is set if the bot posted the message for its author.
+    whether it has replies or not. `asked` is set if the bot posted the message for its author.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +48,6 @@ class MessagePosted(BaseModel):
     is_thread_reply: bool = False
     is_external: bool = False
     is_guest: bool = False
-    is_edit: bool = False
     asked: AskedMessage | None = None
 
     @property

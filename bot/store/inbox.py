@@ -13,8 +13,9 @@ from typing import Any, Final
 from redis import Redis
 from rq.job import Job as RqJob
 
+from bot.store.acceptance import EnqueueOutcome, Following, Receipt
 from bot.store.client import decode_reply, read_clock
-from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
+from bot.store.job_queue import JobQueue
 from bot.store.received import Received, decode_unread_question, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
@@ -67,9 +68,11 @@ class Inbox:
         self._postpone_script = redis.register_script(load_script("postpone_read"))
         self._release_script = redis.register_script(load_script("release_marker"))
 
-    def accept(self, received: Received, *, delay: float = 0.0) -> Receipt:
+    def accept(
+        self, received: Received, *, delay: float = 0.0, following: Following | None = None
+    ) -> Receipt:
         """Accept a question once; its thread may be read after `delay` seconds."""
-        return self._queue.accept(received, self._key, delay=delay)
+        return self._queue.accept(received, self._key, delay=delay, following=following)
 
     def list_due(self) -> list[str]:
         """Return the ids of the jobs whose threads may be read now, the longest due first."""

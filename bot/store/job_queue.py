@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from redis import Redis
@@ -15,59 +14,21 @@ from rq.serializers import JSONSerializer
 
 from bot.concurrency import KeyedLock
 from bot.failpoints import Failpoint, Failpoints
-from bot.store.budgets import NO_BUDGETS, DailyBudgets
+from bot.store.acceptance import Acceptance, Following, QueueLimits, Receipt
 from bot.store.client import decode_reply
 from bot.store.received import Received, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
 from contract import keys, worker_status
 from contract.job import QUEUE_NAME, job_id
-from contract.scripts import ACCEPT, FINISH
+from contract.scripts import FINISH
 
 STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed", "stopped"})
 """States in which `withdraw.lua` finds a job whose reply or error is posted."""
-UNDECIDED_LIMIT_FACTOR: Final = 2
-"""Share of the limits up to which messages are accepted that may turn out to be no questions."""
 STATES_WITHOUT_TEXT: Final = frozenset({"waiting", "stopped"})
 """States in which it finds a job that never ran: its message says nothing but that."""
 MAX_OFFERS_PER_MINUTE: Final = 5
 """Offers of a new answer to one user in one channel; further edits get none."""
-
-
-class EnqueueOutcome(StrEnum):
-    """Outcome of an attempt to enqueue a question."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    QUEUE_FULL = "queue_full"
-    USER_QUOTA_EXCEEDED = "user_quota_exceeded"
-    USER_BUDGET_EXCEEDED = "user_budget_exceeded"
-    CHANNEL_BUDGET_EXCEEDED = "channel_budget_exceeded"
-
-
-BUDGET_OUTCOMES: Final = frozenset(
-    {EnqueueOutcome.USER_BUDGET_EXCEEDED, EnqueueOutcome.CHANNEL_BUDGET_EXCEEDED}
-)
-"""Outcomes for a question beyond a budget of the day."""
-REFUSED_OUTCOMES: Final = BUDGET_OUTCOMES | {
-    EnqueueOutcome.QUEUE_FULL,
-    EnqueueOutcome.USER_QUOTA_EXCEEDED,
-}
-"""Outcomes for a question beyond a limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """
-    Result of an enqueue: `position` counts the jobs ahead, `pending` all unfinished jobs.
-
-    For a question beyond a budget, `position` is the budget's day, counted from 1970.
-    """
-
-    job_id: str
-    outcome: EnqueueOutcome
-    position: int
-    pending: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +41,6 @@ class CanceledJob:
     """Whether the job had ended, so that its reply or error is posted."""
     file_ids: frozenset[str] = frozenset()
     """Slack's ids of the files in that reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """
-    Maximum numbers of pending jobs in all and per user, and of running jobs per user.
-
-    `budgets` limit what the replies of a day use.
-    """
-
-    max_pending: int = 1000
-    max_per_user: int = 8
-    max_running_per_user: int = 4
-    budgets: DailyBudgets = NO_BUDGETS
 
 
 class JobQueue:
@@ -114,13 +61,13 @@ class JobQueue:
         self._redis = redis
         self.limits = limits or QueueLimits()
         self._failpoints = failpoints or Failpoints()
-        self._accept_script = redis.register_script(ACCEPT)
         self._finish_script = redis.register_script(FINISH)
         self._withdraw_script = redis.register_script(load_script("withdraw"))
         self._set_once_script = redis.register_script(load_script("set_field_once"))
         rq_queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
         self.rq_queue_key = rq_queue.key
         self.deferred_key = DeferredJobRegistry(queue=rq_queue).key
+        self._acceptance = Acceptance(redis, self.rq_queue_key, self.deferred_key)
         self._locks = KeyedLock()
 
     def hold_message(self, channel: str, ts: str) -> AbstractContextManager[None]:
@@ -131,53 +78,27 @@ class JobQueue:
         """Wait until no thread handles a message; return whether one did."""
         return self._locks.wait_until_free(f"{channel}:{ts}")
 
-    def accept(self, received: Received, inbox: str, *, delay: float = 0.0) -> Receipt:
-        """Accept a question once, into `inbox`; its thread may be read after `delay` seconds."""
-        job = received_job_id(received)
-        fields = build_rq_job_hash(self._redis, job, "")
+    def accept(
+        self,
+        received: Received,
+        inbox: str,
+        *,
+        delay: float = 0.0,
+        following: Following | None = None,
+    ) -> Receipt:
+        """
+        Accept a question once, into `inbox`; its thread may be read after `delay` seconds.
+
+        The calls of `following` are made in the same step if it is accepted now.
+        """
+        fields = build_rq_job_hash(self._redis, received_job_id(received), "")
         fields[keys.RECEIVED] = received.model_dump_json()
         self._failpoints.hit(Failpoint.BEFORE_ENQUEUE)
-        receipt = self._run_accept_script(received, fields, inbox, delay)
+        receipt = self._acceptance.run(
+            received, fields, self.limits, inbox=inbox, delay=delay, following=following
+        )
         self._failpoints.hit(Failpoint.AFTER_ENQUEUE)
         return receipt
-
-    def _run_accept_script(
-        self, received: Received, fields: dict[str, Any], inbox: str, delay: float
-    ) -> Receipt:
-        thread, job, limits = received.thread, received_job_id(received), self.limits
-        budgets = limits.budgets.find_limits_ms(received)
-        factor = UNDECIDED_LIMIT_FACTOR if received.is_undecided else 1
-        outcome, position, pending = self._accept_script(
-            keys=[
-                *received.markers,
-                keys.PENDING_JOBS,
-                keys.thread_queue(thread.team, thread.channel, thread.ts),
-                keys.user_quota(thread.team, received.user),
-                RqJob.key_for(job),
-                self.rq_queue_key,
-                self.deferred_key,
-                Queue.redis_queues_keys,
-                inbox,
-                keys.user_usage(thread.team, received.user),
-                keys.channel_usage(thread.team, thread.channel),
-                keys.team_usage(thread.team),
-                keys.channel_jobs(thread.team, thread.channel),
-            ],
-            args=[
-                job,
-                keys.IDEMPOTENCY_TTL_SECONDS,
-                limits.max_pending * factor,
-                limits.max_per_user * factor,
-                limits.max_running_per_user,
-                keys.QUEUE_TTL_SECONDS,
-                received.asked_at,
-                delay,
-                budgets.user * factor,
-                budgets.channel * factor,
-                *(part for pair in fields.items() for part in pair),
-            ],
-        )
-        return Receipt(job, EnqueueOutcome(decode_reply(outcome)), int(position), int(pending))
 
     def is_duplicate(self, team: str, channel: str, ts: str) -> bool:
         """Return whether a message was handled before."""

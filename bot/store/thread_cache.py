@@ -20,7 +20,7 @@ from bot.concurrency import KeyedLock
 from bot.messages.message import AuthorKind, BotIdentity, Message
 from bot.store.client import decode_reply
 from bot.store.file_texts import FileTexts
-from bot.store.scripts import load_script, load_text_script
+from bot.store.scripts import ScriptCall, load_script, load_text_script
 from bot.store.thread_reader import (
     MAX_COPY_BYTES,
     MESSAGES_PER_PAGE,
@@ -82,7 +82,8 @@ class ThreadCache(ThreadReader):
 
     def seed_thread(self, thread: Thread, root: Message) -> None:
         """Cache a new thread that consists of its root alone."""
-        self._store_copy(thread, ThreadPages((root,), list_people([root])), "new")
+        call = build_seed_call(thread, root)
+        self._store_script(keys=call.keys, args=call.args)
 
     def get_messages(self, thread: Thread) -> tuple[Message, ...] | None:
         """Return the messages of a thread from a complete copy; `None` if there is none."""
@@ -194,23 +195,33 @@ class ThreadCache(ThreadReader):
             return DELETED_THREAD if error.response["error"] == THREAD_NOT_FOUND else None
 
     def _store_copy(self, thread: Thread, pages: ThreadPages, scope: str) -> bool:
-        entries = [
-            part
-            for message in pages.messages
-            for part in (message.ts, _encode_entry(PAGE_VERSION, message))
-        ]
-        arguments: list[str | int] = [
-            thread.ts,
-            scope,
-            COPY_TTL_SECONDS,
-            keys.THREAD_MODE_TTL_SECONDS,
-            *MAX_BYTES,
-            pages.trimmed,
-            len(pages.people),
-            *pages.people,
-            *entries,
-        ]
-        return bool(self._store_script(keys=_copy_keys(thread), args=arguments))
+        call = _build_store_call(thread, pages, scope)
+        return bool(self._store_script(keys=call.keys, args=call.args))
+
+
+def build_seed_call(thread: Thread, root: Message) -> ScriptCall:
+    """Return the call of `store_copy.lua` that `ThreadCache.seed_thread` makes."""
+    return _build_store_call(thread, ThreadPages((root,), list_people([root])), "new")
+
+
+def _build_store_call(thread: Thread, pages: ThreadPages, scope: str) -> ScriptCall:
+    entries = [
+        part
+        for message in pages.messages
+        for part in (message.ts, _encode_entry(PAGE_VERSION, message))
+    ]
+    arguments: list[str | int | float] = [
+        thread.ts,
+        scope,
+        COPY_TTL_SECONDS,
+        keys.THREAD_MODE_TTL_SECONDS,
+        *MAX_BYTES,
+        pages.trimmed,
+        len(pages.people),
+        *pages.people,
+        *entries,
+    ]
+    return ScriptCall(_copy_keys(thread), arguments)
 
 
 def _thread_key(thread: Thread) -> str:

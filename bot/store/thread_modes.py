@@ -7,7 +7,7 @@ from redis import Redis
 
 from bot.messages.admission import ThreadMode
 from bot.store.client import decode_reply
-from bot.store.scripts import load_script
+from bot.store.scripts import ScriptCall, load_script
 from contract import keys
 from contract.job import Thread
 
@@ -53,11 +53,17 @@ class ThreadModes:
 
         Without a `mode` that a person chose, a thread keeps its mode, or gets the automatic one.
         """
-        people = keys.thread_people(thread.team, thread.channel, thread.ts)
-        self._join_script(
-            keys=[_mode_key(thread), _joined_key(thread), people],
-            args=[keys.THREAD_MODE_TTL_SECONDS, ts, mode or ""],
-        )
+        call = build_join_call(thread, ts, mode)
+        self._join_script(keys=call.keys, args=call.args)
+
+
+def build_join_call(thread: Thread, ts: str, mode: ThreadMode | None = None) -> ScriptCall:
+    """Return the call of `join_thread.lua` that `ThreadModes.join_thread` makes."""
+    people = keys.thread_people(thread.team, thread.channel, thread.ts)
+    return ScriptCall(
+        [_mode_key(thread), _joined_key(thread), people],
+        [keys.THREAD_MODE_TTL_SECONDS, ts, mode or ""],
+    )
 
 
 def _mode_key(thread: Thread) -> str:

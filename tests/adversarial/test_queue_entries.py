@@ -5,7 +5,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from testing.polling import poll_until
 from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job

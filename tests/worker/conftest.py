@@ -8,7 +8,7 @@ import redis
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from testing.prepared_queue import PreparedQueue
 from testing.processes import Process
 from testing.redis_server import RedisServer

@@ -30,8 +30,8 @@ from bot.messages.message import BotIdentity
 from bot.messages.mrkdwn import escape_text
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.users import UserDirectory
+from bot.store.acceptance import REFUSED_OUTCOMES
 from bot.store.client import decode_reply, read_clock, retry_redis
-from bot.store.job_queue import REFUSED_OUTCOMES
 from bot.store.received import ReceivedMessage
 from bot.store.scripts import load_script
 from bot.texts import context_blocks
@@ -179,7 +179,9 @@ class AskOutbox:
     def _ask(self, request: AskRequest, raw: Json, *, is_retry: bool) -> None:
         """Handle the posted message as a question; delete it if it becomes none."""
         ts = str(raw["ts"])
-        self.questions.handle_message(self._parse_post(request, raw), attempt=int(is_retry))
+        self.questions.handle_message(
+            self._parse_post(request, raw), is_first_delivery=not is_retry
+        )
         if not self.questions.queue.has_job(request.team, request.channel, ts):
             self.notices.poster.delete_message(request.channel, ts)
             retry_redis(partial(self.redis.delete, keys.ask_marker(request.team, request.id)))

@@ -40,6 +40,8 @@ MAX_READS: Final = 6
 """Reads of one question; then its author gets an error."""
 POLL_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two looks for the questions that other bots have left."""
+MAX_SECONDS_BEHIND_REQUESTS: Final = 0.5
+"""Seconds that one look lets requests go first: in a burst, acknowledgements come before reads."""
 RECHECK_SECONDS: Final = 0.2
 """Delay before a message is decided again that depends on an unread earlier one."""
 MAX_PAGE_WAIT_SECONDS: Final = 20.0
@@ -95,11 +97,13 @@ class InboxDispatcher:
 
     def dispatch_due(self) -> None:
         """Fill in what Redis can answer, and hand the rest to the pool. Raises `RedisError`."""
+        latest_at = time.monotonic() + MAX_SECONDS_BEHIND_REQUESTS
         due = self._inbox.list_due()
         self._needs_slack = {job: self._needs_slack[job] for job in due if job in self._needs_slack}
         for job in self._order_fairly(due):
             if job in self._in_flight:
                 continue
+            self._alarm.wait_for_urgent_work(latest_at - time.monotonic())
             try:
                 is_done = job not in self._needs_slack and self._fill_from_cache(job)
             except ResponseError:

@@ -23,8 +23,9 @@ from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
 from bot.rules.channel_rules import DEFAULT_RULES
 from bot.slack.poster import Poster
+from bot.store.acceptance import REFUSED_OUTCOMES
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
-from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
+from bot.store.job_queue import JobQueue
 from bot.store.received import Received, ReceivedMessage, ReceivedReanswer, ReceivedRework
 from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_modes import ThreadModes
@@ -111,8 +112,8 @@ class QuestionReader:
         fields = self._find_shared_answer(job, received)
         if fields is None:
             return
-        # The bot that accepted the message may have died before it did this.
-        self.thread_modes.join_thread(post.thread, post.ts)
+        if received.is_undecided:
+            self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source, fields)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts, post.author)

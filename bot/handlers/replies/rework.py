@@ -22,9 +22,10 @@ from bot.messages.block_actions import ReworkRequested
 from bot.messages.message import Message, read_metadata
 from bot.notices import Notice, Sentence
 from bot.slack.poster import Poster
+from bot.store.acceptance import REFUSED_OUTCOMES, EnqueueOutcome
 from bot.store.client import NotCachedError, retry_redis
 from bot.store.inbox import FillOutcome, Inbox
-from bot.store.job_queue import REFUSED_OUTCOMES, EnqueueOutcome, JobQueue
+from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
 from bot.store.received import ReceivedRework, received_job_id
 from bot.store.stored_answers import StoredAnswers

@@ -13,7 +13,8 @@ from bot.handlers.job_builder import JobBuilder, Source
 from bot.messages.admission import Policy, Verdict
 from bot.messages.message import AuthorKind
 from bot.slack.users import UserDirectory
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.acceptance import QueueLimits
+from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
 from bot.store.thread_cache import ALL_PEOPLE, ThreadCache
 from bot.store.thread_modes import ThreadModes

@@ -13,7 +13,7 @@ from bot.concurrency import BackgroundTasks
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.slack.poster import Poster
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread

@@ -68,7 +68,6 @@ def test_mention_added_by_edit_is_a_question() -> None:
 
     assert question is not None
     assert question.can_ask
-    assert question.is_edit
     assert (question.thread.channel, question.thread.ts) == (CHANNEL, message_ts(1))
     assert (question.ts, question.author, question.text) == (
         message_ts(2),

@@ -2,9 +2,9 @@
 
 from redis import Redis
 
+from bot.store.acceptance import EnqueueOutcome, QueueLimits
 from bot.store.budgets import DailyBudgets
 from bot.store.inbox import Inbox
-from bot.store.job_queue import EnqueueOutcome, QueueLimits
 from bot.store.received import ReceivedMessage, ReceivedRework
 from bot.store.usage_sums import UsageSums
 from contract import keys

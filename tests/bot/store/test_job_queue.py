@@ -5,9 +5,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 from rq.job import JobStatus
 
+from bot.store.acceptance import EnqueueOutcome, QueueLimits, Receipt
 from bot.store.client import connect_redis
 from bot.store.inbox import Inbox
-from bot.store.job_queue import CanceledJob, EnqueueOutcome, QueueLimits, Receipt
+from bot.store.job_queue import CanceledJob
 from bot.store.received import ReceivedMessage
 from contract import keys
 from contract.conversation import Speaker, Turn

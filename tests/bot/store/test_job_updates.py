@@ -8,7 +8,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.conversation import Speaker, Turn

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from bot.store.job_queue import QueueLimits
+from bot.store.acceptance import QueueLimits
 from bot.store.stops import StopOutcome, StoppableJob, Stops
 from contract import keys
 from contract.job import Job

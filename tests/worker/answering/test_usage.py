@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.store.acceptance import EnqueueOutcome, QueueLimits
 from bot.store.asked_questions import AskedQuestions
 from bot.store.budgets import DailyBudgets
-from bot.store.job_queue import EnqueueOutcome, QueueLimits
 from bot.store.usage_sums import UsageSums
 from contract import keys
 from contract.rework import ReworkKind

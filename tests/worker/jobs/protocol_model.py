@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import redis
 
+from bot.store.acceptance import QueueLimits, Receipt
 from bot.store.inbox import FillOutcome, Inbox
-from bot.store.job_queue import QueueLimits, Receipt
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from bot.store.received import ReceivedMessage
 from contract import keys
