@@ -15,7 +15,7 @@ def test_oldest_key_is_forgotten_beyond_the_maximum() -> None:
 
 
 def test_woken_thread_waits_for_work_that_comes_first() -> None:
-    """It goes on once no thread holds it back any more."""
+    """It runs after the last thread that held it back."""
     alarm, order = AlarmClock(), []
     is_waiting = threading.Event()
 

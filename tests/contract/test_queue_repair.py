@@ -163,7 +163,7 @@ def test_repair_is_bounded_and_keeps_valid_jobs(
 
 
 def test_repair_reads_each_job_of_one_user_a_few_times(queue: QueueScripts) -> None:
-    """Redis does nothing else meanwhile: the reads must not grow with the square of the jobs."""
+    """A script holds Redis, so its reads must not grow with the square of the jobs."""
     jobs = 60
     for number in range(1, jobs + 1):
         queue.enqueue_job(f"{number}.1", thread=f"{number}.0")
