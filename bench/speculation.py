@@ -24,7 +24,7 @@ from worker.engine import Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore
-from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.cpu_linear import pack_layers
 from worker.engine.loading.loader import load_model
 from worker.engine.protocol import EngineConfig
 from worker.prompt.chat_encoder import ChatEncoder
@@ -151,7 +151,7 @@ def _build_random_case(count: int, concurrency: int) -> BenchmarkCase:
     network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL_CONFIG))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    prepack_layers(network, 2**31)
+    pack_layers(network)
     rng = random.Random(count)  # noqa: S311 - repeatable, nothing secret
     requests = tuple(
         Request(

@@ -53,13 +53,15 @@ class Settings(BaseSettings):
     starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting_field(
         "auto",
         "auto, float32, bfloat16 or float16",
-        "Number format of the weights; `auto` is bfloat16 on a GPU and float32 on a CPU.",
+        "Number format of the weights. `auto` is bfloat16 on a GPU. On a CPU it is bfloat16 if the "
+        "processor has instructions for it, else float16, and float32 if the checkpoint stores it.",
     )
     starchat_quantization: Literal["none", "int8", "fp8", "nf4"] = setting_field(
         "none",
         "none, int8, fp8 or nf4",
         "Quantize the weights at load: StarChat-β takes 31 GB, 16 with `int8` or `fp8`, 9 with "
-        "`nf4`. `fp8` needs a GPU of compute capability 8.9 or newer.",
+        "`nf4`. `fp8` needs a GPU of compute capability 8.9 or newer. On "
+        "a CPU `int8` also rounds what the weights are multiplied with.",
     )
     starchat_slots: int | None = setting_field(
         None,

@@ -22,7 +22,7 @@ from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cud
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.attention_choice import choose_varlen_attn
-from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.cpu_linear import pack_layers
 
 STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
@@ -274,7 +274,7 @@ def _build_model(config: BenchmarkConfig) -> Any:
         torch.set_default_dtype(previous_dtype)
     model.train(mode=False)
     model.requires_grad_(requires_grad=False)
-    prepack_layers(model)
+    pack_layers(model)
     return model
 
 

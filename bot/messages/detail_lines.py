@@ -13,7 +13,7 @@ TITLE: Final = Phrase("Details of this reply")
 MS_PER_SECOND: Final = 1000
 REPLAY_PROMISE: Final = Phrase(
     "Replay generates this reply once more with the same seed and says whether it is the same. In "
-    "our tests, float32 on a CPU gives the same text beside any other replies."
+    "our tests, this number format on a CPU gives the same text beside any other replies."
 )
 NO_REPLAY: Final = Phrase(
     "No replay: on this device, or for a reply that was cut by hand or continued, the same seed "

@@ -18,6 +18,7 @@ from worker.engine.protocol import EngineConfig
 
 CHECKPOINTS: dict[str, Callable[[], Path]] = {
     "bigcode": tiny_bigcode,
+    "bigcode-float16": tiny_bigcode,
     "bigcode-heads": lambda: tiny_bigcode(multi_query=False),
     "llama": tiny_llama,
     "long": long_bigcode,
@@ -31,7 +32,8 @@ CHECKPOINTS: dict[str, Callable[[], Path]] = {
 def load_once(kind: str) -> LoadedModel:
     """Load one of `CHECKPOINTS` on its first use."""
     directory = CHECKPOINTS[kind]()
-    options = EngineConfig(model=str(directory), slots=1)
+    dtype = "float16" if kind.endswith("-float16") else "auto"
+    options = EngineConfig(model=str(directory), slots=1, dtype=dtype)
     return load_model(directory, options, lambda _stage, _done: None)
 
 

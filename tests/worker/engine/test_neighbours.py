@@ -19,7 +19,7 @@ from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import LoadedModel
 
-KINDS = ("bigcode", "llama")
+KINDS = ("bigcode", "bigcode-float16", "llama")
 
 
 SCOPES = ("T1", "T1", "T2", "")

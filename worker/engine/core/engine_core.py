@@ -24,7 +24,7 @@ from worker.engine.attention.host_arena import HostPages
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.device_errors import describe_error, is_device_lost
 from worker.engine.core.model_runner import ModelRunner, StepReplay
-from worker.engine.core.ngram_proposer import RIDGE_TOKENS, SINGLE_ROW_COST
+from worker.engine.core.ngram_proposer import RIDGE_TOKENS
 from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
 from worker.engine.core.request_state import RequestState, ScheduledRequest, share_step_time
 from worker.engine.core.sampler import sample_step
@@ -82,13 +82,11 @@ class EngineCore:
         host_cache_bytes: int = 0,
     ) -> None:
         self._device = kv_cache.layers[0].device
-        device_type = self._device.type
         self.scheduler = Scheduler(
             kv_cache.num_slots,
             max_step_tokens,
             num_speculative_tokens,
-            RIDGE_TOKENS[device_type],
-            SINGLE_ROW_COST[device_type],
+            RIDGE_TOKENS[self._device.type],
         )
         self.host_cache: HostPrefixCache[HostPages] = HostPrefixCache(host_cache_bytes)
         self.model_runner = ModelRunner(model, kv_cache)

@@ -24,14 +24,6 @@ core with 110 and 135 million weights (10 to 17). CUDA: half of what an A100's d
 because a captured step computes all its padded rows anyway.
 """
 
-SINGLE_ROW_COST: Final = {"cpu": 0.7, "cuda": 1.0}
-"""
-Time of a one-row step as a share of what the roofline predicts, by device type.
-
-On a CPU one row has its own weight layout (see `worker.engine.loading.cpu_linear`). The first
-draft token therefore costs more than those after it.
-"""
-
 
 @dataclass(slots=True)
 class NgramProposer:
@@ -88,11 +80,7 @@ class NgramProposer:
 
 
 def choose_draft_length(
-    acceptance_rate: float,
-    num_rows: int,
-    ridge_tokens: float,
-    max_length: int,
-    single_row_cost: float = 1.0,
+    acceptance_rate: float, num_rows: int, ridge_tokens: float, max_length: int
 ) -> int:
     """
     Return the draft length that pays off in a step with `num_rows` other rows.
@@ -101,17 +89,10 @@ def choose_draft_length(
     `num_rows` tokens. One more draft token pays off while its chance `p` of acceptance,
     `acceptance_rate` to the power of its place in the draft, satisfies
     `p * (ridge_tokens + num_rows) > num_rows`. Drafts are long in small batches and at high
-    acceptance rates; in large batches or beside a prefill there are none. A one-row step costs only
-    `single_row_cost` of its prediction, so a draft must also make up for the difference.
+    acceptance rates; in large batches or beside a prefill there are none.
     """
-    chance, expected_tokens, length = acceptance_rate, 1.0, 0
+    chance, length = acceptance_rate, 0
     while length < max_length and chance * (ridge_tokens + num_rows + length) > num_rows + length:
-        expected_tokens += chance
         chance *= acceptance_rate
         length += 1
-    if (
-        num_rows == 1
-        and expected_tokens * single_row_cost * (ridge_tokens + 1) < ridge_tokens + 1 + length
-    ):
-        return 0
     return length

@@ -29,15 +29,14 @@ class Scheduler:
     Waiting and running requests. `max_step_tokens` bounds the tokens of one step.
 
     `num_speculative_tokens` bounds the draft of one request; 0 turns drafts off. `ridge_tokens`
-    and `single_row_cost` describe the device (see `worker.engine.core.ngram_proposer`). A step with
-    more than `max_drafting_requests` decodes carries no drafts.
+    describes the device (see `worker.engine.core.ngram_proposer`). A step with more than
+    `max_drafting_requests` decodes carries no drafts.
     """
 
     num_slots: int
     max_step_tokens: int
     num_speculative_tokens: int = 0
     ridge_tokens: float = 0.0
-    single_row_cost: float = 1.0
     max_drafting_requests: int = sys.maxsize
     waiting: list[tuple[int, int, RequestState]] = field(default_factory=list)
     running: dict[str, RequestState] = field(default_factory=dict)
@@ -160,11 +159,7 @@ class Scheduler:
             state.request.sampling.max_new_tokens - state.num_new_tokens - 1,
         )
         length = choose_draft_length(
-            state.proposer.acceptance_rate,
-            num_rows,
-            self.ridge_tokens,
-            max_length,
-            self.single_row_cost,
+            state.proposer.acceptance_rate, num_rows, self.ridge_tokens, max_length
         )
         return tuple(state.proposer.propose_tokens(length))
 

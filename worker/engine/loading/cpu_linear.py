@@ -1,250 +1,205 @@
 """
-CPU linear layers in oneDNN's prepacked weight layouts, for small batches of float32 rows.
+CPU linear layers, each packed once at load in the number format of its weights.
 
-Two layouts compete for each layer shape. One is oneDNN's linear layout. The other computes few
-rows as a 1x1 convolution, which takes 0.8 to 0.9 times as long. An image width that prefers another
-layout repacks the weights at each call, ten times slower. So each shape is timed at load time.
+oneDNN packs float32 and bfloat16. FBGEMM packs float16 and multiplies it with float32 rows, since
+torch's plain float16 product is slow on a CPU. For int8 it also rounds each row to 8 bits, by that
+row's own largest number: a row's product depends on no other row. No unpacked copy stays, except
+an embedding's that shares its weights with the output layer.
 
 Shapes: a weight is `[out, in]`, rows are `[n, in]`, a product is `[n, out]`.
 """
 
-import timeit
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 
 ONEDNN_OPS: Final[Any] = torch.ops.mkldnn
-"""Operators that `torch.compile` uses. They aren't public, so `prepack_layers` tries them first."""
+FBGEMM_OPS: Final[Any] = torch.ops.quantized
+"""Operators of torch. They aren't public, so `pack_layers` tries them on one layer first."""
+FBGEMM: Final = "fbgemm"
+"""torch's name of the library that packs float16 and int8 weights."""
 PACKED_ROWS: Final = 8
-"""Number of rows that the linear layout is optimised for; any number runs."""
-MIN_TORCH_ROWS: Final = 96
-"""From this number of rows on, torch's own product is faster than oneDNN's linear layer."""
-MIN_TUNED_BYTES: Final = 16 * 2**20
-"""Networks with fewer weight bytes are not tuned: their timings are noise."""
-TOLERANCE: Final = 1e-4
-"""Maximum absolute error of a packed layer; reordered sums alone cause 1e-6."""
-IMAGE_WIDTHS: Final = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128)
-"""Image widths in pixels (one a row); counts in between are padded with zeros."""
-TUNED_ROW_COUNTS: Final = (*IMAGE_WIDTHS, 192, 256)
-"""Row counts that are tuned; each one covers those below it."""
-LAYOUT_WIDTH: Final = 8
-"""Image width that the convolution layout is optimised for."""
-PADDING_DIVISOR: Final = 8
-"""At most one row of padding per this number of rows."""
-MAX_IMAGES: Final = 8
-"""Maximum number of images: each one reads all weights."""
-MAX_TUNED_ELEMENTS: Final = 2 * 10**9
-"""Larger products (rows times weights) are not tuned: it would take too long."""
-REPACK_SLOWDOWN: Final = 3.0
-"""A convolution slower than torch by this factor has repacked its weights."""
-KERNEL_BUILD_SECONDS: Final = 0.02
-"""Time in which oneDNN builds a kernel at its first call."""
-COMPARED_ROW_COUNTS: Final = (8, 32)
-TIMING_RUNS: Final = 2
-POINT_CONVOLUTION: Final = ([0, 0], [1, 1], [1, 1], 1)
-"""Padding, stride, dilation and groups of a 1x1 convolution."""
+"""Number of rows that oneDNN's layout is optimised for; any number runs."""
+MAX_INT8: Final = 127
+"""Largest absolute value of an 8-bit number here; -128 is not used."""
+MAX_WEIGHT_WITHOUT_VNNI: Final = 63
+"""
+The same for weights where pairs of products are added in 16 bits, which would overflow.
+
+7-bit weights lose less than 7-bit rows, which have outliers.
+"""
+MIN_SCALE: Final = 1e-30
+"""Smallest scale of a row or a weight, so that zeros can be divided by it."""
+DTYPES: Final = (torch.float32, torch.bfloat16, torch.float16)
+MAX_SAMPLE_ERROR: Final = 0.01
+"""Maximum relative error of a sample product; bfloat16 rounds it by up to 0.004."""
+SAMPLE_SIZE: Final = 3
+"""Number of rows and outputs of the sample."""
 MatrixProduct = Callable[[Tensor], Tensor]
-ConvolutionWidths = tuple[int, ...]
-"""Image width for each of `TUNED_ROW_COUNTS`; 0 where torch is faster."""
 
 
 class PackedLinear(nn.Module):
-    """
-    A float32 linear layer in a oneDNN layout: `[…, in]` to `[…, out]`.
+    """A linear layer with packed weights: `[…, in]` to `[…, out]`."""
 
-    With `transposed` a second copy of the weights serves torch's own product, which is faster for
-    one row and for very many rows. With `widths` too, the packed layout is the convolution's.
-    """
-
-    def __init__(
-        self, layer: nn.Linear, *, transposed: bool = False, widths: ConvolutionWidths = ()
-    ) -> None:
+    def __init__(self, layer: nn.Linear, *, int8: bool = False) -> None:
         super().__init__()
-        self.bias: Tensor | None = layer.bias
         self._out_features = layer.out_features
-        weight = layer.weight.detach()
-        self._widths = widths if transposed else ()
-        self._packed_weight = (
-            _pack_convolution_weight(weight) if self._widths else _pack_linear_weight(weight)
-        )
-        self._transposed_weight = _transpose_weight(weight) if transposed else None
+        pack = _pack_half if layer.weight.dtype == torch.float16 else _pack_onednn
+        self._multiply = _pack_int8(layer) if int8 else pack(layer)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the product plus the bias, `[…, out]`."""
         flat = rows.reshape(-1, rows.shape[-1])
         return self._multiply(flat).view(*rows.shape[:-1], self._out_features)
 
-    def _multiply(self, rows: Tensor) -> Tensor:
-        count = len(rows)
-        if self._transposed_weight is None:
-            return _onednn_linear(rows, self._packed_weight, self.bias)
-        if self._widths:
-            width = choose_width(count, self._widths) if count > 1 else 0
-            if width:
-                return _apply_convolution(rows, self._packed_weight, self.bias, width=width)
-        elif 1 < count < MIN_TORCH_ROWS:
-            return _onednn_linear(rows, self._packed_weight, self.bias)
-        return _torch_linear(rows, self._transposed_weight, self.bias)
 
-
-def prepack_layers(network: nn.Module, spare_bytes: int = 0) -> int:
+def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
     """
-    Replace the linear layers of a float32 network on the CPU; returns the number replaced.
+    Replace the linear layers of a network on the CPU; returns the number replaced.
 
-    If a second copy of all weights fits into `spare_bytes`, single rows get their own layout.
-    Tied weights, such as an embedding's, stay in place. If torch lacks the operators, or they
-    compute something else, nothing is replaced.
+    `int8` quantizes them, the output layer too; else they keep their number format.
+
+    A layer's own weights are freed before the next one is packed. If torch lacks an operator, or it
+    computes something else, nothing is replaced. FBGEMM's products are float32, so beside them
+    everything is, but for embeddings, which look up float16 and return float32.
     """
-    layers = [
-        (name, layer)
-        for name, layer in network.named_modules()
-        if type(layer) is nn.Linear and layer.weight.dtype == torch.float32
-    ]
-    if not layers or not _is_packable(layers[0][1]):
+    names = [name for name, layer in network.named_modules() if _is_plain_linear(layer)]
+    if not names or not _is_packable(_get_linear(network, names[0]), int8=int8):
         return 0
-    weight_bytes = sum(layer.weight.nbytes for _, layer in layers)
-    transposed = weight_bytes <= spare_bytes
-    widths_by_shape: dict[torch.Size, ConvolutionWidths] = {}
-    if transposed and weight_bytes >= MIN_TUNED_BYTES:
-        widths_by_shape = _tune_layers([layer for _, layer in layers])
-    for name, layer in layers:
-        widths = widths_by_shape.get(layer.weight.shape, ())
-        network.set_submodule(name, PackedLinear(layer, transposed=transposed, widths=widths))
-    return len(layers)
+    uses_fbgemm = int8 or _get_linear(network, names[0]).weight.dtype == torch.float16
+    for name in names:
+        network.set_submodule(name, PackedLinear(_get_linear(network, name), int8=int8))
+    if uses_fbgemm:
+        _widen_to_float32(network)
+    for values in (*network.parameters(), *network.buffers()):
+        # As biases: what is left would keep the whole file of the checkpoint mapped.
+        values.data = values.data.clone()
+    return len(names)
 
 
-def choose_width(count: int, widths: ConvolutionWidths) -> int:
-    """Return the image width for a number of rows, or 0 for torch's own product."""
-    index = bisect_left(TUNED_ROW_COUNTS, count)
-    return widths[index] if index < len(widths) else 0
+def has_native_bfloat16() -> bool:
+    """Return whether this processor has instructions for bfloat16 (AVX-512-BF16 or AMX)."""
+    cpu: Any = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # noqa: SLF001
 
 
-def tune_widths(weight: Tensor, torch_product: MatrixProduct) -> ConvolutionWidths:
+def has_fbgemm() -> bool:
+    """Return whether torch can pack float16 and int8 on this processor: x86 with AVX2."""
+    return FBGEMM in torch.backends.quantized.supported_engines
+
+
+def has_vnni() -> bool:
+    """Return whether this processor adds products of int8 numbers in 32 bits (AVX-512-VNNI)."""
+    cpu: Any = torch.cpu
+    return bool(cpu._is_vnni_supported())  # noqa: SLF001
+
+
+def describe_packing(num_layers: int, name: str) -> str:
+    """Return the log line about a network of which `num_layers` layers were packed in a format."""
+    if not num_layers:
+        return f"linear layers are not packed: torch can't pack {name} on this processor"
+    kind, is_there = ("VNNI", has_vnni()) if name == "int8" else ("bfloat16", has_native_bfloat16())
+    verb = "has" if is_there else "lacks"
+    return f"{num_layers} linear layers are packed in {name}; the CPU {verb} {kind} instructions"
+
+
+def _is_plain_linear(layer: nn.Module) -> bool:
+    return type(layer) is nn.Linear and layer.weight.dtype in DTYPES
+
+
+def _get_linear(network: nn.Module, name: str) -> nn.Linear:
+    return cast("nn.Linear", network.get_submodule(name))
+
+
+def _is_packable(layer: nn.Linear, *, int8: bool) -> bool:
     """
-    Return the fastest image width for each of `TUNED_ROW_COUNTS`, by timing a weight `[out, in]`.
+    Whether a layer is on the CPU and the operators multiply correctly in its number format.
 
-    Raises `AttributeError` or `RuntimeError` if torch has no such operator for this weight.
+    The numbers of the sample are 1 and -1, which every format holds. In int8 they are the largest
+    ones, so sums that overflow show.
     """
-    packed_weight = _pack_convolution_weight(weight)
-    widths: list[int] = []
-    repacked: set[int] = set()
-    for count in TUNED_ROW_COUNTS:
-        if count * weight.numel() > MAX_TUNED_ELEMENTS:
-            break
-        rows = torch.ones(count, weight.shape[1])
-        torch_seconds = _time_call(torch_product, rows, TIMING_RUNS)
-        width = _find_packed_width(packed_weight, rows, repacked, REPACK_SLOWDOWN * torch_seconds)
-        convolution = partial(_apply_convolution, weight=packed_weight, width=width)
-        faster = width and _time_call(convolution, rows, TIMING_RUNS) < torch_seconds
-        widths.append(width if faster else 0)
-    return tuple(widths)
-
-
-def _is_packable(layer: nn.Linear) -> bool:
-    """Whether a layer is on the CPU and the operators compute the same as the plain layer."""
-    rows = torch.linspace(-1, 1, 3 * layer.in_features).view(3, -1)
+    if layer.weight.device.type != "cpu":
+        return False
+    dtype = layer.weight.dtype
+    sample = nn.Linear(layer.in_features, SAMPLE_SIZE, bias=False, dtype=dtype)
+    signs = torch.arange(2.0 * SAMPLE_SIZE * layer.in_features).sin().sign()
+    weight, rows = signs.view(2, SAMPLE_SIZE, -1)
+    sample.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
+    expected = rows @ weight.t()
     try:
         with torch.inference_mode():
-            error = (PackedLinear(layer)(rows) - layer(rows)).abs().max()
-        return layer.weight.device.type == "cpu" and bool(error < TOLERANCE)
+            rows = rows if int8 or dtype == torch.float16 else rows.to(dtype)
+            error = PackedLinear(sample, int8=int8)(rows) - expected
+        return bool(error.norm() < MAX_SAMPLE_ERROR * expected.norm())
     except (AttributeError, RuntimeError):
         return False
 
 
-@torch.inference_mode()
-def _tune_layers(layers: Sequence[nn.Linear]) -> dict[torch.Size, ConvolutionWidths]:
-    """Return image widths by weight shape; none if oneDNN's linear layers are faster in all."""
-    shapes = Counter(layer.weight.shape for layer in layers)
-    weight_by_shape = {layer.weight.shape: layer.weight.detach() for layer in layers}
-    widths_by_shape, saved_seconds = {}, 0.0
-    try:
-        for shape, weight in weight_by_shape.items():
-            torch_product = partial(_torch_linear, transposed=_transpose_weight(weight), bias=None)
-            widths_by_shape[shape] = widths = tune_widths(weight, torch_product)
-            linear = partial(_onednn_linear, weight=_pack_linear_weight(weight), bias=None)
-            saved_seconds += shapes[shape] * _measure_gain(weight, linear, widths)
-    except (AttributeError, RuntimeError):
-        return {}
-    return widths_by_shape if saved_seconds > 0 else {}
-
-
-def _find_packed_width(weight: Tensor, rows: Tensor, repacked: set[int], max_seconds: float) -> int:
-    """Return the width of the fewest images that keep the layout; adds others to `repacked`."""
-    for width in reversed(IMAGE_WIDTHS):
-        images = -(-len(rows) // width)
-        padding = images * width - len(rows)
-        too_sparse = images > MAX_IMAGES or padding > len(rows) // PADDING_DIVISOR
-        if too_sparse or width in repacked:
+def _widen_to_float32(network: nn.Module) -> None:
+    """Make everything float32, but for the weights of embeddings: only their output is."""
+    for module in network.modules():
+        if isinstance(module, nn.Embedding):
+            module.register_forward_hook(lambda _module, _ids, rows: rows.float())
             continue
-        convolution = partial(_apply_convolution, weight=weight, width=width)
-        seconds = _time_call(convolution, rows)
-        if max_seconds <= seconds < max_seconds + KERNEL_BUILD_SECONDS:
-            seconds = _time_call(convolution, rows)
-        if seconds < max_seconds:
-            return width
-        repacked.add(width)
-    return 0
+        for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if values.is_floating_point():
+                values.data = values.data.float()
 
 
-def _measure_gain(weight: Tensor, linear: MatrixProduct, widths: ConvolutionWidths) -> float:
-    """Return the seconds that convolutions save against oneDNN's `linear` layer."""
-    packed_weight, saved_seconds = _pack_convolution_weight(weight), 0.0
-    for count in COMPARED_ROW_COUNTS:
-        if width := choose_width(count, widths):
-            rows = torch.ones(count, weight.shape[1])
-            convolution = partial(_apply_convolution, weight=packed_weight, width=width)
-            saved_seconds += _time_call(linear, rows, TIMING_RUNS)
-            saved_seconds -= _time_call(convolution, rows, TIMING_RUNS)
-    return saved_seconds
+def _pack_onednn(layer: nn.Linear) -> MatrixProduct:
+    weight = ONEDNN_OPS._reorder_linear_weight(layer.weight.detach(), PACKED_ROWS)  # noqa: SLF001
+    multiply: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
+    layer_bias: Tensor | None = layer.bias
+    bias = None if layer_bias is None else layer_bias.clone()
+    return lambda rows: multiply(rows, weight, bias, "none", [], "")
 
 
-def _time_call(call: MatrixProduct, rows: Tensor, runs: int = 1) -> float:
-    """Return the duration of the fastest of `runs` calls, in seconds."""
-    return min(timeit.repeat(lambda: call(rows), number=1, repeat=runs))
+def _pack_half(layer: nn.Linear) -> MatrixProduct:
+    """Return the product of float32 rows with float16 weights. Raises `RuntimeError` without it."""
+    torch.backends.quantized.engine = FBGEMM
+    packed = FBGEMM_OPS.linear_prepack_fp16(layer.weight.detach().float(), _widen_bias(layer))
+    multiply: Callable[..., Tensor] = FBGEMM_OPS.linear_dynamic_fp16.default
+    return lambda rows: multiply(rows, packed)
 
 
-def _pack_convolution_weight(weight: Tensor) -> Any:
-    padding, stride, dilation, groups = POINT_CONVOLUTION
-    image = [1, weight.shape[1], 1, LAYOUT_WIDTH]
-    return ONEDNN_OPS._reorder_convolution_weight(  # noqa: SLF001
-        weight.view(*weight.shape, 1, 1), padding, stride, dilation, groups, image
+def _pack_int8(layer: nn.Linear) -> MatrixProduct:
+    """
+    Return the product of float32 rows with int8 weights, which have one scale per output.
+
+    Rows are rounded to 8 bits with one scale each. Sums of integers are exact. Raises
+    `RuntimeError` without FBGEMM.
+    """
+    torch.backends.quantized.engine = FBGEMM
+    weight = layer.weight.detach().float()
+    scales = _compute_scales(weight, MAX_INT8 if has_vnni() else MAX_WEIGHT_WITHOUT_VNNI)
+    quantized = torch._make_per_channel_quantized_tensor(  # noqa: SLF001
+        (weight / scales).round().to(torch.int8),
+        scales.flatten().double(),
+        torch.zeros(len(scales), dtype=torch.int64),
+        axis=0,
     )
-
-
-def _apply_convolution(
-    rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, width: int
-) -> Tensor:
-    """Return `[n, out]` for `[n, in]` and a weight of `_pack_convolution_weight`."""
-    count, inputs = rows.shape
-    images = -(-count // width)
-    if images * width > count:
-        rows = torch.constant_pad_nd(rows, (0, 0, 0, images * width - count))
-    output: Tensor = ONEDNN_OPS._convolution_pointwise.default(  # noqa: SLF001
-        rows.view(images, 1, width, inputs).permute(0, 3, 1, 2),
-        *(weight, bias, *POINT_CONVOLUTION),
-        *("none", [], ""),
+    packed = FBGEMM_OPS.linear_prepack(quantized, None)
+    multiply: Callable[..., Tensor] = (
+        FBGEMM_OPS.linear_with_input_q_dq_qweight_dq_output_fp32.default
     )
-    return output.permute(0, 2, 3, 1).reshape(images * width, -1)[:count]
+    bias = _widen_bias(layer)
+
+    def multiply_rounded(rows: Tensor) -> Tensor:
+        row_scales = _compute_scales(rows, MAX_INT8)
+        # The operator rounds to unsigned numbers, in which 128 is zero.
+        product = multiply(rows / row_scales, 1.0, MAX_INT8 + 1, packed).mul_(row_scales)
+        return product if bias is None else product.add_(bias)
+
+    return multiply_rounded
 
 
-def _transpose_weight(weight: Tensor) -> Tensor:
-    """Return `[in, out]` with the longer side contiguous: short runs are read a quarter slower."""
-    return weight.t() if weight.shape[1] > weight.shape[0] else weight.t().contiguous()
+def _compute_scales(rows: Tensor, largest: int) -> Tensor:
+    """Return `[n, 1]`: what to divide each row by, so that its largest number becomes `largest`."""
+    return rows.abs().amax(1, keepdim=True).clamp_min_(MIN_SCALE).div_(largest)
 
 
-def _torch_linear(rows: Tensor, transposed: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.mm(rows, transposed) if bias is None else torch.addmm(bias, rows, transposed)
-
-
-def _pack_linear_weight(weight: Tensor) -> Any:
-    return ONEDNN_OPS._reorder_linear_weight(weight, PACKED_ROWS)  # noqa: SLF001
-
-
-def _onednn_linear(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    linear: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
-    return linear(rows, weight, bias, "none", [], "")
+def _widen_bias(layer: nn.Linear) -> Tensor | None:
+    bias: Tensor | None = layer.bias
+    return None if bias is None else bias.float()

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 
 from worker.engine import LoadError
+from worker.engine.loading.cpu_linear import has_fbgemm, has_native_bfloat16
 
 DEVICE_TYPES: Final = ("cuda", "cpu")
 DTYPES: Final = {
@@ -62,22 +63,34 @@ def describe_unusable_gpu(driver_file: Path = DRIVER_FILE, gpu_file: Path = GPU_
     )
 
 
-def select_dtype(name: str, device: torch.device) -> torch.dtype:
+def select_dtype(
+    name: str, device: torch.device, stored_dtype: torch.dtype | None = None
+) -> torch.dtype:
     """
     Return the number format of the weights.
 
-    `auto` is float32 on a CPU and bfloat16 on a GPU, or float16 where bfloat16 is only emulated.
-    Raises `LoadError` for an unknown name.
+    `stored_dtype` is the checkpoint's; `None` if it is unknown or quantized. `auto` on a GPU is
+    bfloat16, or float16 where bfloat16 is only emulated. `auto` on a CPU is the one that this
+    processor is best at. Raises `LoadError` for an unknown name.
     """
     if name == "auto":
         if device.type == "cpu":
-            return torch.float32
+            return _select_cpu_dtype(stored_dtype)
         is_native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if is_native else torch.float16
     found = DTYPES.get(name)
     if found is None:
         raise LoadError(f"dtype must be auto, float32, bfloat16 or float16, not {name}")
     return found
+
+
+def _select_cpu_dtype(stored_dtype: torch.dtype | None) -> torch.dtype:
+    """Return the fastest format of 16 bits; float32 for a checkpoint that stores float32."""
+    if stored_dtype == torch.float32:
+        return torch.float32
+    if has_native_bfloat16():
+        return torch.bfloat16
+    return torch.float16 if has_fbgemm() else torch.float32
 
 
 def _read_driver_version(driver_file: Path) -> str:

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from worker.engine import LoadError, ModelInfo
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.loading.checkpoint import display_name
-from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.cpu_linear import describe_packing, pack_layers
 from worker.engine.loading.device import select_device, select_dtype
 from worker.engine.loading.gguf import convert_gguf
 from worker.engine.loading.memory import (
@@ -28,24 +28,27 @@ from worker.engine.loading.memory import (
     free_bytes,
     plan_host_cache,
     plan_kv_cache,
+    release_freed_memory,
 )
 from worker.engine.loading.progress import Progress, report_progress
 from worker.engine.loading.quantization import quantized_bytes, transformers_config
 from worker.engine.protocol import EngineConfig, gguf_cache_directory
 
-PACKED_COPY_DIVISOR: Final = 4
-"""On a CPU a second copy of the weights may take 1/4 of the free memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A loaded model: weights, KV cache and the description for the parent."""
+    """
+    A loaded model: weights, KV cache and the description for the parent.
+
+    `packing` says how a CPU's linear layers are packed, in one line for the log.
+    """
 
     network: nn.Module
     kv_cache: KVCache
     info: ModelInfo
     max_step_tokens: int
     host_cache_bytes: int
+    packing: str = ""
 
 
 def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress) -> LoadedModel:
@@ -53,14 +56,25 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     directory = _checkpoint_directory(checkpoint, engine_config, progress)
     hf_config = _load_hf_config(directory)
     device = select_device(engine_config.device)
-    dtype = select_dtype(engine_config.dtype, device)
-    quantization_config = transformers_config(engine_config.quantization, dtype, device)
-    weight_bytes = _weight_bytes(directory, hf_config, dtype, engine_config.quantization)
-    _check_size(weight_bytes, device, engine_config.quantization or _dtype_name(dtype))
+    # On a CPU int8 weights are packed here; transformers only loads them.
+    packs_int8 = device.type == "cpu" and engine_config.quantization == "int8"
+    load_quantization = None if packs_int8 else engine_config.quantization
+    # A `.gguf` file is quantized; its conversion stores float32 to lose nothing more.
+    stored_dtype = None if checkpoint.suffix == ".gguf" else _stored_dtype(hf_config)
+    # On a CPU, packages compute in float32.
+    stored_dtype = stored_dtype if load_quantization is None else torch.float32
+    dtype_name = "float16" if packs_int8 and engine_config.dtype == "auto" else engine_config.dtype
+    dtype = select_dtype(dtype_name, device, stored_dtype)
+    quantization_config = transformers_config(load_quantization, dtype, device)
+    weight_bytes = _weight_bytes(directory, hf_config, dtype, load_quantization)
+    _check_size(weight_bytes, device, load_quantization or _dtype_name(dtype))
     # A conversion, if there was one, has taken most of the time.
     first_fraction = 0.1 if directory == checkpoint else 0.8
     with report_progress(progress, "weights", (first_fraction, 0.9), device, weight_bytes):
         network = _load_weights(directory, device, dtype, quantization_config)
+        packs = device.type == "cpu" and quantization_config is None
+        format_name = engine_config.quantization or _dtype_name(dtype)
+        packing = _pack_weights(network, format_name) if packs else ""
     progress("checking", 0.9)
     layers = verify_model(network)
     max_positions = _max_positions(network.config, engine_config)
@@ -78,7 +92,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
         vocab_size=min(network.config.vocab_size, len(network.get_input_embeddings().weight)),
         eos_ids=_eos_ids(network),
         device=str(device),
-        dtype=engine_config.quantization or _dtype_name(dtype),
+        dtype=format_name,
         slots=num_slots,
     )
     max_step_tokens = engine_config.max_step_tokens or DEFAULT_STEP_TOKENS[device.type]
@@ -88,6 +102,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
         info,
         max_step_tokens,
         plan_host_cache(engine_config),
+        packing,
     )
 
 
@@ -131,6 +146,12 @@ def _load_hf_config(directory: Path) -> Any:
         ) from error
 
 
+def _stored_dtype(hf_config: Any) -> torch.dtype | None:
+    """Return the number format of the checkpoint; `None` if it doesn't say."""
+    stored = getattr(hf_config, "dtype", None)
+    return stored if isinstance(stored, torch.dtype) else None
+
+
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
@@ -143,8 +164,8 @@ def _weight_bytes(
         with torch.device("meta"):
             network = AutoModelForCausalLM.from_config(hf_config)
         return quantized_bytes(quantization, network, dtype)
-    stored = getattr(hf_config, "dtype", None)
-    scale = dtype.itemsize / stored.itemsize if isinstance(stored, torch.dtype) else 1.0
+    stored = _stored_dtype(hf_config)
+    scale = dtype.itemsize / stored.itemsize if stored else 1.0
     return int(scale * sum(file.stat().st_size for file in directory.glob("*.safetensors")))
 
 
@@ -182,9 +203,18 @@ def _load_weights(
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    if quantization_config is None:
-        prepack_layers(network, free_bytes(device) // PACKED_COPY_DIVISOR)
     return network
+
+
+def _pack_weights(network: Any, format_name: str) -> str:
+    """Pack the linear layers of a network on the CPU; returns a line for the log."""
+    num_layers = pack_layers(network, int8=format_name == "int8")
+    release_freed_memory()
+    if format_name == "int8" and not num_layers:
+        raise LoadError(
+            "STARCHAT_QUANTIZATION=int8 on a CPU needs FBGEMM, which torch has on x86 with AVX2"
+        )
+    return describe_packing(num_layers, format_name)
 
 
 def check_placement(network: nn.Module, device: torch.device) -> None:

@@ -1,5 +1,7 @@
 """Memory planning: free memory, and the sizes of the KV cache, CUDA graphs and host cache."""
 
+import contextlib
+import ctypes
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +68,17 @@ def used_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return (_read_field(Path("/proc/self/status"), "VmRSS:") or 0) * 1024
+
+
+def release_freed_memory() -> None:
+    """
+    Return memory that was freed within the heap to the system.
+
+    Weights below 32 MB are allocated in the heap. Without this, those that were freed while others
+    were packed would fill gaps there until the process ends.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cgroup_free_bytes() -> int:

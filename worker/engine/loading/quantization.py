@@ -4,7 +4,8 @@ Weight quantization: int8, fp8 and nf4 (QLoRA, Dettmers et al., arXiv:2305.14314
 Linear layers are quantized while they load; everything else keeps its dtype. int8 and fp8 take 8
 bits a weight and a scale per row. fp8 also rounds the inputs of each layer, token by token, so that
 a GPU with float8 arithmetic multiplies without unpacking the weights. nf4 with double quantization
-takes 4 bits a weight and about 0.13 bits for two levels of scales.
+takes 4 bits a weight and about 0.13 bits for two levels of scales. int8 on a CPU is packed
+by `worker.engine.loading.cpu_linear` instead, and needs no package.
 """
 
 from collections.abc import Callable

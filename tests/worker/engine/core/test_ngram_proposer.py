@@ -122,30 +122,6 @@ def test_draft_length_is_zero_beside_a_prefill() -> None:
     ]
 
 
-def test_single_row_needs_a_higher_acceptance_rate() -> None:
-    """On a CPU a one-row step is cheap, so a short draft doesn't pay off."""
-    trusts = (0.9, 0.6, 0.5, 0.4)
-
-    assert [choose_draft_length(trust, 1, 10, NUM_SPECULATIVE_TOKENS, 0.7) for trust in trusts] == [
-        7,
-        2,
-        2,
-        0,
-    ]
-    assert [choose_draft_length(trust, 2, 10, NUM_SPECULATIVE_TOKENS, 0.7) for trust in trusts] == [
-        7,
-        2,
-        2,
-        1,
-    ]
-    assert [choose_draft_length(trust, 1, 10, NUM_SPECULATIVE_TOKENS) for trust in trusts] == [
-        7,
-        2,
-        2,
-        1,
-    ]
-
-
 def make_scheduler(
     new: int = 30, max_step_tokens: int = 20, stop: tuple[int, ...] = ()
 ) -> Scheduler:

@@ -1,126 +1,210 @@
-"""CPU linear layers: packed layers equal plain ones, up to rounding."""
+"""CPU linear layers: packed layers equal plain ones, in one copy of the weights."""
 
 import copy
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from transformers import AutoModelForCausalLM
 
 from testing.checkpoints import tiny_bigcode, tiny_llama
+from worker.engine.loading import cpu_linear
 from worker.engine.loading.cpu_linear import (
-    TUNED_ROW_COUNTS,
     PackedLinear,
-    choose_width,
-    prepack_layers,
-    tune_widths,
+    describe_packing,
+    has_fbgemm,
+    pack_layers,
 )
 
-TOLERANCE = 1e-4
+TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-4, torch.bfloat16: 0.1}
+pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+requires_fbgemm = pytest.mark.skipif(not has_fbgemm(), reason="needs FBGEMM")
 
 
+def can_pack_bfloat16() -> bool:
+    """Whether oneDNN has bfloat16 on this processor, computed or emulated."""
+    return pack_layers(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) > 0
+
+
+requires_bfloat16 = pytest.mark.skipif(not can_pack_bfloat16(), reason="needs bfloat16 in oneDNN")
+DTYPES = [
+    torch.float32,
+    pytest.param(torch.float16, marks=requires_fbgemm),
+    pytest.param(torch.bfloat16, marks=requires_bfloat16),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("checkpoint", [tiny_bigcode, tiny_llama])
-def test_packed_network_equals_the_plain_one(checkpoint: Callable[[], Path]) -> None:
+def test_packed_network_equals_the_plain_one(
+    checkpoint: Callable[[], Path], dtype: torch.dtype
+) -> None:
     """All linear layers are replaced, the output layer with tied weights too."""
-    plain = AutoModelForCausalLM.from_pretrained(checkpoint())
-    packed = copy.deepcopy(plain)
+    packed = AutoModelForCausalLM.from_pretrained(checkpoint(), dtype=dtype)
+    plain = copy.deepcopy(packed).float()
     ids = torch.arange(1, 200).view(1, -1) % 448
 
-    count = prepack_layers(packed)
+    count = pack_layers(packed)
 
     assert count == sum(type(layer) is nn.Linear for layer in plain.modules()) > 0
     assert not any(type(layer) is nn.Linear for layer in packed.modules())
     with torch.inference_mode():
         for length in (1, 7, 199):
             expected = plain(ids[:, :length]).logits
-            assert (packed(ids[:, :length]).logits - expected).abs().max() < TOLERANCE
+            found = packed(ids[:, :length]).logits
+            assert found.dtype == (torch.bfloat16 if dtype == torch.bfloat16 else torch.float32)
+            assert (found - expected).abs().max() < TOLERANCE[dtype]
 
 
-@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (96, 48)])
-@pytest.mark.parametrize("rows", [0, 1, 2, 8, 33, 100])
 def test_packed_layer_takes_any_number_of_rows(
-    rows: int, inputs: int, outputs: int, *, bias: bool, turned: bool
+    inputs: int, outputs: int, dtype: torch.dtype, *, bias: bool
 ) -> None:
-    """With and without a second, transposed copy."""
-    layer = nn.Linear(inputs, outputs, bias=bias)
-    given = torch.randn(1, rows, inputs)
+    """A row's product does not depend on the rows beside it, but for the order of its sum."""
+    layer = nn.Linear(inputs, outputs, bias=bias, dtype=dtype)
+    packed = PackedLinear(layer)
+    given = torch.randn(1, 100, inputs)
+    given = given if dtype == torch.float16 else given.to(dtype)
     with torch.inference_mode():
-        found = PackedLinear(layer, transposed=turned)(given)
-        assert found.shape == (1, rows, outputs)
-        assert torch.allclose(found, layer(given), rtol=0, atol=TOLERANCE)
+        expected = copy.deepcopy(layer).float()(given.float())
+        for rows in (0, 1, 2, 8, 33, 100):
+            found = packed(given[:, :rows])
+            assert found.shape == (1, rows, outputs)
+            assert torch.allclose(found, expected[:, :rows], rtol=0, atol=TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_convolution_takes_any_number_of_rows(*, bias: bool) -> None:
-    """Counts between two widths are padded; larger ones take more images."""
-    layer = nn.Linear(48, 96, bias=bias)
-    packed = PackedLinear(layer, transposed=True, widths=(4, 8, 4, 16, 0, 8, 28))
-    with torch.inference_mode():
-        for rows in (*range(42), 65, 100):
-            given = torch.randn(1, rows, 48)
-            found = packed(given)
-            assert found.shape == (1, rows, 96)
-            assert torch.allclose(found, layer(given), rtol=0, atol=TOLERANCE)
-
-
-def test_padding_does_not_change_a_row() -> None:
-    """Neither do other rows of its image, bit by bit."""
-    packed = PackedLinear(nn.Linear(48, 96), transposed=True, widths=(8, 8))
-    given = torch.randn(1, 8, 48)
+def test_float32_rows_are_equal_beside_any_others() -> None:
+    """Bit by bit, so a reply does not depend on its batch."""
+    packed = PackedLinear(nn.Linear(768, 96))
+    given = torch.randn(64, 768)
     with torch.inference_mode():
         whole = packed(given)
-        for rows in range(2, 8):
-            assert torch.equal(packed(given[:, :rows]), whole[:, :rows])
+        for rows in (1, 2, 3, 7, 8, 31):
+            assert torch.equal(packed(given[:rows]), whole[:rows])
+            assert torch.equal(packed(given[-rows:]), whole[-rows:])
 
 
-def test_tuned_layer_equals_the_plain_one() -> None:
-    """Each number of rows has its tuned width."""
-    layer = nn.Linear(1024, 4096)
-    network = nn.Sequential(copy.deepcopy(layer))
-    prepack_layers(network, layer.weight.nbytes)
-    packed = network[0]
-    assert isinstance(packed, PackedLinear)
+def refer_to_weights(network: nn.Sequential) -> list[Any]:
+    """Return a weak reference to the memory of each layer's weights."""
+    layers: list[Any] = list(network)
+    make_reference: Any = StorageWeakRef
+    return [make_reference(layer.weight.untyped_storage()) for layer in layers]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_second_copy_of_the_weights_stays(dtype: torch.dtype) -> None:
+    """
+    Each layer's own weights are freed. An embedding that shares them keeps a copy.
+
+    The weights of a loaded model are parts of a mapped file, which one of them would keep mapped.
+    """
+    table = nn.Embedding(96, 48, dtype=dtype)
+    network = nn.Sequential(
+        table, nn.Linear(48, 64, dtype=dtype), nn.Linear(64, 48), nn.Linear(48, 96, bias=False)
+    ).to(dtype)
+    network[3].weight = table.weight
+    weights = refer_to_weights(network)
+
+    assert pack_layers(network) == 3
+
+    assert all(reference.expired() for reference in weights)
+    assert [value.dtype for value in network.parameters() if value.ndim == 2] == [dtype]
+
+
+def test_first_layer_is_freed_before_the_last_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights and their packed form never fill the memory together."""
+    network = nn.Sequential(*(nn.Linear(8, 8) for _ in range(3)))
+    weights = refer_to_weights(network)
+    freed: list[list[bool]] = []
+
+    class WatchedLinear(PackedLinear):
+        def __init__(self, layer: nn.Linear, *, int8: bool) -> None:
+            freed.append([reference.expired() for reference in weights])
+            super().__init__(layer, int8=int8)
+
+    monkeypatch.setattr(cpu_linear, "PackedLinear", WatchedLinear)
+    pack_layers(network)
+
+    assert freed[1:] == [[False] * 3, [True, False, False], [True, True, False]]
+
+
+def test_refusing_operators_leave_the_network_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing ones, another device, and products that are wrong."""
+    assert pack_layers(nn.Sequential(nn.ReLU())) == 0
+    with torch.device("meta"):
+        assert pack_layers(nn.Sequential(nn.Linear(8, 8))) == 0
+
+    monkeypatch.setattr(cpu_linear, "FBGEMM", "none")
+    half = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8)).half()
+    assert pack_layers(half) == 0
+    assert pack_layers(half, int8=True) == 0
+    assert half[1].weight.dtype == torch.float16
+
+    monkeypatch.setattr(cpu_linear, "_pack_onednn", lambda layer: lambda rows: rows @ layer.weight)
+    plain = nn.Sequential(nn.Linear(3, 3))
+    assert pack_layers(plain) == 0
+    assert type(plain[0]) is nn.Linear
+
+
+@requires_fbgemm
+@pytest.mark.parametrize("vnni", [True, False])
+def test_int8_rows_are_rounded_one_by_one(monkeypatch: pytest.MonkeyPatch, *, vnni: bool) -> None:
+    """A large row changes no other, bit by bit; weights have 7 bits where sums could overflow."""
+    if vnni and not cpu_linear.has_vnni():
+        pytest.skip("needs VNNI")
+    monkeypatch.setattr(cpu_linear, "has_vnni", lambda: vnni)
+    layer = nn.Linear(768, 96).half()
+    packed = PackedLinear(layer, int8=True)
+    given = torch.randn(64, 768)
+    given[5] *= 1000
+    given[6] = 0
     with torch.inference_mode():
-        ways = tune_widths(layer.weight, partial(nn.functional.linear, weight=layer.weight))
-        assert len(ways) == len(TUNED_ROW_COUNTS)
-        for found in (packed, PackedLinear(layer, transposed=True, widths=ways)):
-            for rows in (1, 3, 8, 33, 257):
-                given = torch.randn(rows, 1024)
-                assert (found(given) - layer(given)).abs().max() < TOLERANCE
+        whole = packed(given)
+        exact = copy.deepcopy(layer).float()(given)
+        for rows in (1, 2, 3, 7, 8, 31):
+            assert torch.equal(packed(given[:rows]), whole[:rows])
+            assert torch.equal(packed(given[-rows:]), whole[-rows:])
+        error = (whole - exact).norm(dim=1) / exact.norm(dim=1)
+    assert error.max() < 0.03
+    assert torch.equal(whole[6], exact[6])
+
+
+@requires_fbgemm
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_int8_network_is_close_to_the_plain_one(dtype: torch.dtype) -> None:
+    """The output layer is quantized too; the embedding that shares its weights is not."""
+    plain = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
+    packed = AutoModelForCausalLM.from_pretrained(tiny_bigcode(), dtype=dtype)
+    ids = torch.arange(1, 200).view(1, -1) % 448
+
+    assert pack_layers(packed, int8=True) == sum(type(m) is nn.Linear for m in plain.modules())
+    with torch.inference_mode():
+        expected, found = plain(ids).logits, packed(ids).logits
+    assert found.dtype == torch.float32
+    assert (found - expected).norm() < 0.05 * expected.norm()
+    assert packed.get_input_embeddings().weight.dtype == dtype
 
 
 @pytest.mark.parametrize(
-    ("rows", "width"), [(2, 4), (4, 4), (5, 8), (8, 8), (9, 0), (12, 0), (13, 4), (16, 4), (17, 0)]
+    ("count", "name", "native", "line"),
+    [
+        (49, "float16", True, "49 linear layers are packed in float16; the CPU has bfloat16 inst"),
+        (49, "float16", False, "49 linear layers are packed in float16; the CPU lacks bfloat16 i"),
+        (49, "int8", False, "49 linear layers are packed in int8; the CPU lacks VNNI instructions"),
+        (0, "float16", False, "linear layers are not packed: torch can't pack float16 on this pr"),
+    ],
 )
-def test_row_count_uses_the_next_tuned_count(rows: int, width: int) -> None:
-    """Beyond the tuned counts torch's own product serves."""
-    assert choose_width(rows, (4, 8, 0, 4)) == width
+def test_log_line_names_format_and_reason(
+    monkeypatch: pytest.MonkeyPatch, count: int, name: str, line: str, *, native: bool
+) -> None:
+    """An operator sees what was chosen, and what the processor has."""
+    monkeypatch.setattr(cpu_linear, "has_native_bfloat16", lambda: native)
+    monkeypatch.setattr(cpu_linear, "has_vnni", lambda: native)
 
-
-@pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
-def test_second_copy_is_kept_if_memory_allows(spare: int, copies: int) -> None:
-    """All weights or none: two layers of 8 x 16 weights, four bytes each."""
-    network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
-    prepack_layers(network, spare)
-    kept = [value for layer in network.modules() for value in vars(layer).values()]
-
-    assert sum(isinstance(value, torch.Tensor) for value in kept) == 2 * copies
-
-
-def test_other_dtypes_are_not_packed() -> None:
-    """Neither is a network without linear layers."""
-    assert prepack_layers(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
-    assert prepack_layers(nn.Sequential(nn.ReLU())) == 0
-
-
-def test_refusing_operators_leave_the_network_plain() -> None:
-    """A layer without inputs can't be packed, so no layer is."""
-    with pytest.warns(UserWarning, match="zero-element"):
-        network = nn.Sequential(nn.Linear(0, 8), nn.Linear(8, 8))
-    assert prepack_layers(network) == 0
-    assert type(network[1]) is nn.Linear
+    assert describe_packing(count, name).startswith(line)

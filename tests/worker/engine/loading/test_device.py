@@ -87,10 +87,37 @@ def test_number_format_of_a_gpu_is_native(monkeypatch: pytest.MonkeyPatch) -> No
         )
         assert select_dtype("auto", cuda) is dtype
 
-    assert select_dtype("auto", CPU) is torch.float32
     assert select_dtype("float16", CPU) is torch.float16
     with pytest.raises(LoadError, match="dtype must be"):
         select_dtype("int4", CPU)
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "amx", "engines", "stored", "chosen"),
+    [
+        (True, False, ["fbgemm"], torch.bfloat16, torch.bfloat16),
+        (False, True, ["fbgemm"], None, torch.bfloat16),
+        (False, False, ["fbgemm"], torch.bfloat16, torch.float16),
+        (False, False, ["fbgemm"], torch.float16, torch.float16),
+        (False, False, ["qnnpack"], torch.bfloat16, torch.float32),
+        (True, True, ["fbgemm"], torch.float32, torch.float32),
+    ],
+)
+def test_number_format_of_a_cpu_is_the_processors_best(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    bfloat16: bool,
+    amx: bool,
+    engines: list[str],
+    stored: torch.dtype | None,
+    chosen: torch.dtype,
+) -> None:
+    """Of 16 bits, unless the checkpoint stores float32; `None` is a quantized file."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(type(torch.backends.quantized), "supported_engines", engines)
+
+    assert select_dtype("auto", CPU, stored) is chosen
 
 
 def test_old_package_of_a_quantization_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Model loader: the loaded parts, and the one error line for the operator."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from testing.tokenizers import write_small_tokenizer
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.cpu_linear import has_fbgemm
 from worker.engine.loading.loader import LoadedModel, check_placement, load_model
 from worker.engine.protocol import EngineConfig
 
@@ -82,6 +84,19 @@ def test_checkpoint_without_stop_id_is_loaded(checkpoint: Path) -> None:
     (checkpoint / "config.json").write_text(json.dumps(config | {"eos_token_id": None}), "utf-8")
 
     assert load_directory(checkpoint).info.eos_ids == ()
+
+
+@pytest.mark.skipif(not has_fbgemm(), reason="needs FBGEMM")
+def test_float16_on_a_cpu_computes_in_float32(checkpoint: Path) -> None:
+    """Weights of 16 bits, a KV cache of float32, and a line for the log."""
+    model = load_directory(checkpoint, dtype="float16")
+
+    assert model.info.dtype == "float16"
+    assert model.kv_cache.layer_view(0).dtype == torch.float32
+    assert re.match(r"\d+ linear layers are packed in float16; the CPU ", model.packing)
+    assert {value.dtype for value in model.network.parameters() if value.ndim == 2} == {
+        torch.float16
+    }
 
 
 def test_bfloat16_applies_to_weights_and_kv_cache(checkpoint: Path) -> None:
