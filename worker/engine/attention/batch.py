@@ -180,7 +180,10 @@ class PackedBatch:
     def _decode_indices(self) -> tuple[Tensor, Tensor]:
         """The decodes' slots and positions, int64 `[B]` each."""
         num_decodes = len(self.decode_slots)
-        return self.tensors.slots[:num_decodes], self.tensors.positions[:num_decodes]
+        return (
+            self._memoize_tensor("slots", lambda: self.tensors.slots[:num_decodes]),
+            self._memoize_tensor("positions", lambda: self.tensors.positions[:num_decodes]),
+        )
 
     def _slot_mapping(self, num_kv_heads: int, device: torch.device) -> Tensor:
         """
