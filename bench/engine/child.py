@@ -1,4 +1,4 @@
-"""Process of one engine: `python -m bench.engine.child ENGINE DIRECTORY SLOTS CORE`, JSON lines."""
+"""Process of one engine: `python -m bench.engine.child ENGINE DIRECTORY SLOTS CORE DTYPE`."""
 
 import json
 import os
@@ -25,10 +25,10 @@ WARMUP_REQUESTS: Final = 2
 """Requests answered before the measurement."""
 
 
-def find_loader(name: str) -> Callable[[Path, int], BenchmarkEngine]:
+def find_loader(name: str) -> Callable[[Path, int, str], BenchmarkEngine]:
     """Return the function that loads an engine."""
     module, function = ENGINE_LOADERS[name]
-    load: Callable[[Path, int], BenchmarkEngine] = getattr(
+    load: Callable[[Path, int, str], BenchmarkEngine] = getattr(
         import_module(f"bench.engine.engines.{module}"), function
     )
     return load
@@ -51,14 +51,18 @@ def run_command_line(engine: BenchmarkEngine, line: str) -> RunResult:
     return run_thread(engine, messages, command["max_new_tokens"], command["thread_id"])[0]
 
 
-def main(name: str, directory: Path, slots: int, core: int) -> None:
-    """Load an engine on one core, print `{}`, then answer line by line until the input ends."""
+def main(name: str, directory: Path, slots: int, core: int, dtype: str) -> None:
+    """
+    Load an engine on one core, print `{}`, then answer line by line until the input ends.
+
+    Commands and answers are JSON lines.
+    """
     # Libraries may print to standard output; only results may reach the parent.
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     load = find_loader(name)
     os.sched_setaffinity(0, {core})
-    engine = load(directory, slots)
+    engine = load(directory, slots, dtype)
     run_requests(engine, draw_burst(WARMUP_REQUESTS, 0, token_id_limit=500))
     print("{}", file=results, flush=True)
     for line in sys.stdin:
@@ -67,4 +71,4 @@ def main(name: str, directory: Path, slots: int, core: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])

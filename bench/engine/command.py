@@ -55,6 +55,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"engines with an environment of their own: {' '.join(runner.ISOLATED_ENGINES)}",
     )
+    parser.add_argument(
+        "--dtype",
+        choices=runner.FORMAT_ENGINES,
+        default="float32",
+        help="number format of all engines; those that lack it are left out (default: %(default)s)",
+    )
     parser.add_argument("--output", type=Path, help="directory for engine.md and engine.svg")
     parser.add_argument(
         "--quick", action="store_true", help="use a tiny model, to check that everything runs"
@@ -70,8 +76,11 @@ def main(options: argparse.Namespace) -> str:
         from bench.engine import starchat  # noqa: PLC0415 - torch is not needed elsewhere
 
         return starchat.main()
-    results = runner.run_plan(build_plan(options))
-    text = report.render_report(results)
+    plan = build_plan(options)
+    selected = {*options.engines, *options.extra}
+    notes = describe_format(plan.dtype, selected - {*runner.FORMAT_ENGINES[plan.dtype]})
+    results = runner.run_plan(plan)
+    text = "\n\n".join([*notes, report.render_report(results)])
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
         (options.output / "engine.md").write_text(text + "\n", "utf-8")
@@ -85,11 +94,28 @@ def build_plan(options: argparse.Namespace) -> runner.BenchmarkPlan:
         return runner.BenchmarkPlan(
             ("pipeline", "ours"), (1, 2), (2,), include_threads=True, rounds=1, use_tiny_model=True
         )
-    selected = {*options.engines, *options.extra}
+    selected = {*options.engines, *options.extra} & {*runner.FORMAT_ENGINES[options.dtype]}
     return runner.BenchmarkPlan(
         tuple(name for name in runner.ENGINES if name in selected),
         tuple(options.requests),
         tuple(options.poisson),
         include_threads=not options.no_threads,
         rounds=options.rounds,
+        dtype=options.dtype,
     )
+
+
+def describe_format(dtype: str, left_out: set[str]) -> list[str]:
+    """Return a line if the processor lacks the number format, and one for engines that do."""
+    # The plan itself needs no torch.
+    from worker.engine.loading.cpu_linear import has_native_bfloat16, has_vnni  # noqa: PLC0415
+
+    notes = []
+    is_native = {"bfloat16": has_native_bfloat16, "int8": has_vnni}.get(dtype, lambda: True)
+    if not is_native():
+        notes.append(
+            f"This processor has no instructions for {dtype}; here is what its engines do without."
+        )
+    if left_out:
+        notes.append(f"Left out, without {dtype}: {', '.join(sorted(left_out))}.")
+    return notes

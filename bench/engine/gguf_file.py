@@ -1,4 +1,4 @@
-"""GGUF conversion of the benchmark's checkpoint, in float32, for llama.cpp."""
+"""GGUF conversion of the benchmark's checkpoint for llama.cpp, in a number format."""
 
 import json
 from pathlib import Path
@@ -13,15 +13,17 @@ LAYER_TENSORS: Final = {
     "mlp.c_proj": "ffn_down",
 }
 """Tensor names in a GPTBigCode layer: transformers' name to llama.cpp's."""
+FORMATS: Final = {"float32": "F32", "bfloat16": "BF16", "float16": "F16", "int8": "Q8_0"}
+"""GGUF's name of each number format of the benchmark."""
 MODEL_TENSORS: Final = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
 
 
-def ensure_gguf_file(directory: Path) -> Path:
+def ensure_gguf_file(directory: Path, dtype: str) -> Path:
     """Return a checkpoint directory's `.gguf` file; create it on first use."""
-    file = directory / "float32.gguf"
+    file = directory / f"{dtype}.gguf"
     if not file.is_file():
         part = file.with_suffix(".part")
-        _write_gguf(directory, part)
+        _write_gguf(directory, part, FORMATS[dtype])
         part.replace(file)
     return file
 
@@ -35,8 +37,9 @@ def map_tensor_name(tensor: str) -> str:
     return f"{MODEL_TENSORS.get(prefix, 'output')}.{kind}"
 
 
-def _write_gguf(directory: Path, file: Path) -> None:
-    from gguf import GGUFWriter  # noqa: PLC0415 - installed in the engine's environment, too
+def _write_gguf(directory: Path, file: Path, format_name: str) -> None:
+    # Installed in the engine's environment, too.
+    from gguf import GGMLQuantizationType, GGUFWriter, quants  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
 
     config: dict[str, Any] = json.loads((directory / "config.json").read_text("utf-8"))
@@ -51,7 +54,10 @@ def _write_gguf(directory: Path, file: Path) -> None:
     writer.add_vocab_size(config["vocab_size"])
     writer.add_tokenizer_model("no_vocab")
     for tensor, data in load_file(directory / "model.safetensors").items():
-        writer.add_tensor(map_tensor_name(tensor), data)
+        # llama.cpp adds position embeddings and vectors in float32.
+        is_matrix = data.ndim == 2 and "wpe" not in tensor
+        kind = GGMLQuantizationType[format_name if is_matrix else "F32"]
+        writer.add_tensor(map_tensor_name(tensor), quants.quantize(data, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -16,6 +16,13 @@ from bench.engine.load_generator import RunResult
 
 ENGINES: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
 ISOLATED_ENGINES: Final = tuple(environment.ENGINE_PACKAGES)
+FORMAT_ENGINES: Final = {
+    "float32": ENGINES,
+    "bfloat16": ENGINES,
+    "float16": ("llama.cpp", "ours"),
+    "int8": ("llama.cpp", "ours"),
+}
+"""Engines that have each number format on a CPU; int8 is Q8_0 in llama.cpp."""
 BLOCKING_ENGINES: Final = ("pipeline", "static")
 MAX_BLOCKING_REQUESTS: Final = 32
 """Maximum requests at once for these engines, which are the slowest."""
@@ -34,6 +41,7 @@ class BenchmarkPlan:
     include_threads: bool
     rounds: int
     use_tiny_model: bool = False
+    dtype: str = "float32"
 
     @property
     def workloads(self) -> list[tuple[str, int]]:
@@ -60,14 +68,14 @@ class BenchmarkResults:
 class EngineProcess:
     """A separate process that runs one engine."""
 
-    def __init__(self, name: str, directory: Path, slots: int) -> None:
+    def __init__(self, name: str, directory: Path, slots: int, dtype: str) -> None:
         self.name = name
         python = (
             environment.ensure_python(name) if name in ISOLATED_ENGINES else Path(sys.executable)
         )
         core = max(os.sched_getaffinity(0))
         self._process = subprocess.Popen(
-            [python, "-m", "bench.engine.child", name, directory, str(slots), str(core)],
+            [python, "-m", "bench.engine.child", name, directory, str(slots), str(core), dtype],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if os.isatty(2) else subprocess.DEVNULL,
@@ -126,7 +134,7 @@ def _start_processes(plan: BenchmarkPlan) -> Iterator[list[EngineProcess]]:
     with ExitStack() as stack:
         processes = []
         for name in plan.engines:
-            processes.append(EngineProcess(name, directory, slots))
+            processes.append(EngineProcess(name, directory, slots, plan.dtype))
             stack.callback(processes[-1].close_process)
         for process in processes:
             process.wait_until_ready()

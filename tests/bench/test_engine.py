@@ -1,5 +1,6 @@
 """The engine benchmark: its command, and equal work of all engines."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from bench.__main__ import main
 from bench.engine import roofline, starchat
 from bench.engine.checkpoint import TINY_MODEL_CONFIG, ensure_checkpoint
 from bench.engine.child import ENGINE_LOADERS, find_loader
+from bench.engine.command import add_options, build_plan, describe_format
 from bench.engine.gguf_file import ensure_gguf_file, map_tensor_name
 from bench.engine.load_generator import run_requests, run_thread
 from bench.engine.plot import COLOURS
@@ -26,6 +28,7 @@ from bench.engine.runner import ENGINES
 from bench.engine.workload import draw_burst, draw_poisson_stream, draw_thread_messages
 from testing.in_process_engine import FakeGraphCapture
 from worker.engine.cuda_graphs.capture import begin_cuda_capture
+from worker.engine.loading import cpu_linear
 
 REPOSITORY = Path(__file__).parents[2]
 TORCH_ENGINES = ("ours", "pipeline", "static", "continuous")
@@ -59,7 +62,7 @@ def test_all_engines_generate_equal_replies() -> None:
     requests = draw_burst(5, 1, token_id_limit=500)
     replies_by_engine = {}
     for name in TORCH_ENGINES:
-        engine = find_loader(name)(ensure_checkpoint(TINY_MODEL_CONFIG), len(requests))
+        engine = find_loader(name)(ensure_checkpoint(TINY_MODEL_CONFIG), len(requests), "float32")
         result, replies_by_engine[name] = run_requests(engine, requests)
         engine.close_engine()
         assert len(result.first_token_seconds) == len(requests)
@@ -78,7 +81,7 @@ def test_every_engine_has_loader_and_colour() -> None:
 
 def test_stream_requests_start_at_their_arrival() -> None:
     """No first token precedes its request."""
-    engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2)
+    engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2, "float32")
     requests = draw_poisson_stream(4, 1, token_id_limit=500)
     result, _ = run_requests(engine, requests)
 
@@ -91,7 +94,7 @@ def test_stream_requests_start_at_their_arrival() -> None:
 
 def test_prefix_cache_does_not_change_thread_replies() -> None:
     """Replies are equal with and without a cached prefix."""
-    engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2)
+    engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2, "float32")
     thread_messages = draw_thread_messages(1, token_id_limit=500)
     _, cached = run_thread(engine, thread_messages, 8, "a thread")
     _, uncached = run_thread(engine, thread_messages, 8, "")
@@ -207,12 +210,40 @@ def test_gguf_file_holds_the_same_weights(tmp_path: Path) -> None:
     """The `.gguf` file holds every tensor of the model under a unique name."""
     directory = tmp_path / "checkpoint"
     shutil.copytree(ensure_checkpoint(TINY_MODEL_CONFIG), directory)
-    written = {
-        tensor.name: tensor.data for tensor in GGUFReader(ensure_gguf_file(directory)).tensors
-    }
+    file = ensure_gguf_file(directory, "float32")
+    written = {tensor.name: tensor.data for tensor in GGUFReader(file).tensors}
     original = load_file(directory / "model.safetensors")
 
     assert len(written) == len(original)
     assert all(
         np.array_equal(written[map_tensor_name(tensor)], data) for tensor, data in original.items()
     )
+
+
+def test_gguf_file_in_int8_keeps_vectors_and_positions(tmp_path: Path) -> None:
+    """Matrices are Q8_0, as llama.cpp's own conversion has them."""
+    directory = tmp_path / "checkpoint"
+    shutil.copytree(ensure_checkpoint(TINY_MODEL_CONFIG), directory)
+    tensors = GGUFReader(ensure_gguf_file(directory, "int8")).tensors
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in tensors}
+
+    assert kinds["token_embd.weight"] == kinds["blk.0.ffn_up.weight"] == "Q8_0"
+    assert kinds["position_embd.weight"] == kinds["blk.0.ffn_up.bias"] == "F32"
+
+
+def test_format_leaves_out_engines_and_names_what_the_processor_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One line each; the engines that have the format are compared."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    options = parser.parse_args(["--dtype", "int8", "--extra-engines", "llama.cpp", "vllm"])
+    plan = build_plan(options)
+    monkeypatch.setattr(cpu_linear, "has_vnni", lambda: False)
+
+    assert (plan.dtype, plan.engines) == ("int8", ("llama.cpp", "ours"))
+    assert describe_format("int8", {"vllm", "static"}) == [
+        "This processor has no instructions for int8; here is what its engines do without.",
+        "Left out, without int8: static, vllm.",
+    ]
+    assert describe_format("float32", set()) == []

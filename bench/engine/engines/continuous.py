@@ -24,9 +24,9 @@ class ContinuousBatchingEngine(BenchmarkEngine):
 
     streams_tokens = True
 
-    def __init__(self, directory: Path, slots: int) -> None:
+    def __init__(self, directory: Path, slots: int, dtype: str) -> None:
         torch.set_num_threads(1)
-        model: Any = AutoModelForCausalLM.from_pretrained(directory)
+        model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
         model.requires_grad_(requires_grad=False)
         config = GenerationConfig(
             do_sample=False, max_new_tokens=96, eos_token_id=-1, pad_token_id=0
@@ -82,6 +82,6 @@ class ContinuousBatchingEngine(BenchmarkEngine):
         self._manager.stop(block=True)
 
 
-def load_continuous(directory: Path, slots: int) -> BenchmarkEngine:
+def load_continuous(directory: Path, slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint into transformers' continuous batching."""
-    return ContinuousBatchingEngine(directory, slots)
+    return ContinuousBatchingEngine(directory, slots, dtype)

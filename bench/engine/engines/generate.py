@@ -17,9 +17,9 @@ class GenerateEngine(BenchmarkEngine):
 
     streams_tokens = False
 
-    def __init__(self, directory: Path, batch_size: int) -> None:
+    def __init__(self, directory: Path, batch_size: int, dtype: str) -> None:
         torch.set_num_threads(1)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(directory)
+        self._model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
         self._batch_size = batch_size
         self._waiting: deque[RequestSpec] = deque()
 
@@ -58,11 +58,11 @@ class GenerateEngine(BenchmarkEngine):
         ]
 
 
-def load_pipeline(directory: Path, _slots: int) -> BenchmarkEngine:
+def load_pipeline(directory: Path, _slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint for one request at a time, as transformers' pipeline does."""
-    return GenerateEngine(directory, 1)
+    return GenerateEngine(directory, 1, dtype)
 
 
-def load_static(directory: Path, slots: int) -> BenchmarkEngine:
+def load_static(directory: Path, slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint for padded batches."""
-    return GenerateEngine(directory, slots)
+    return GenerateEngine(directory, slots, dtype)

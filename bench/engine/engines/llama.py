@@ -35,14 +35,14 @@ class LlamaCppEngine(BenchmarkEngine):
 
     streams_tokens = True
 
-    def __init__(self, directory: Path, slots: int) -> None:
+    def __init__(self, directory: Path, slots: int, dtype: str) -> None:
         from llama_cpp import llama_cpp  # noqa: PLC0415
 
         self._api: Any = llama_cpp
         self._silent_log = llama_cpp.llama_log_callback(lambda *_: None)
         self._api.llama_log_set(self._silent_log, ctypes.c_void_p(0))
         self._api.llama_backend_init()
-        file = str(ensure_gguf_file(directory)).encode()
+        file = str(ensure_gguf_file(directory, dtype)).encode()
         self._model = self._api.llama_model_load_from_file(
             file, self._api.llama_model_default_params()
         )
@@ -117,6 +117,6 @@ class LlamaCppEngine(BenchmarkEngine):
         return request.request_id, token
 
 
-def load_llama_cpp(directory: Path, slots: int) -> BenchmarkEngine:
+def load_llama_cpp(directory: Path, slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint into llama.cpp."""
-    return LlamaCppEngine(directory, slots)
+    return LlamaCppEngine(directory, slots, dtype)

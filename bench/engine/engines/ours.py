@@ -17,8 +17,15 @@ class OwnEngine(BenchmarkEngine):
 
     streams_tokens = True
 
-    def __init__(self, directory: Path, slots: int) -> None:
-        options = EngineConfig(model=str(directory), device="cpu", slots=slots, threads=1)
+    def __init__(self, directory: Path, slots: int, dtype: str) -> None:
+        options = EngineConfig(
+            model=str(directory),
+            device="cpu",
+            dtype="auto" if dtype == "int8" else dtype,
+            quantization="int8" if dtype == "int8" else None,
+            slots=slots,
+            threads=1,
+        )
         configure_torch(options)
         model = load_model(directory, options, lambda _stage, _done: None)
         self._engine = EngineCore(
@@ -50,6 +57,6 @@ class OwnEngine(BenchmarkEngine):
         ]
 
 
-def load_own_engine(directory: Path, slots: int) -> BenchmarkEngine:
+def load_own_engine(directory: Path, slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint into our engine."""
-    return OwnEngine(directory, slots)
+    return OwnEngine(directory, slots, dtype)

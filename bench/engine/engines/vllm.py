@@ -25,7 +25,7 @@ class VllmEngine(BenchmarkEngine):
 
     streams_tokens = True
 
-    def __init__(self, directory: Path, slots: int) -> None:
+    def __init__(self, directory: Path, slots: int, dtype: str) -> None:
         os.environ.update(ENVIRONMENT)
         from vllm import EngineArgs, LLMEngine, SamplingParams  # noqa: PLC0415
         from vllm.sampling_params import RequestOutputKind  # noqa: PLC0415
@@ -35,7 +35,7 @@ class VllmEngine(BenchmarkEngine):
         self._engine = LLMEngine.from_engine_args(
             EngineArgs(
                 model=str(directory),
-                dtype="float32",
+                dtype=dtype,
                 skip_tokenizer_init=True,
                 max_model_len=1024,
                 max_num_seqs=max(slots, 1),
@@ -72,6 +72,6 @@ class VllmEngine(BenchmarkEngine):
         ]
 
 
-def load_vllm(directory: Path, slots: int) -> BenchmarkEngine:
+def load_vllm(directory: Path, slots: int, dtype: str) -> BenchmarkEngine:
     """Load a checkpoint into vLLM."""
-    return VllmEngine(directory, slots)
+    return VllmEngine(directory, slots, dtype)
