@@ -52,17 +52,6 @@ class SDPA:
         """
         return scaled_dot_product_attention(query, kv[0], kv[1], attn_mask=mask, scale=self.scale)
 
-    def attend_without_fusion(self, query: Tensor, kv: Tensor, mask: Tensor) -> Tensor:
-        """
-        Compute `attend_grouped_query` by plain matrix products; same shapes.
-
-        A GPU's fused kernel gives all heads of a request to one multiprocessor. With few requests
-        and many positions, plain products use more of them.
-        """
-        scale = query.shape[3] ** -0.5 if self.scale is None else self.scale
-        scores = torch.matmul(query, kv[0].transpose(2, 3)).float() * scale
-        return torch.matmul((scores + mask).softmax(-1).to(query.dtype), kv[1])
-
     def first_visible(self, position: int) -> int:
         """Return the first position that the token at `position` attends to."""
         return 0 if self.window is None else max(0, position + 1 - self.window)
