@@ -113,6 +113,18 @@ def holds_unit_tests_only(path: Path) -> bool:
     return not requested & _find_resource_fixtures()
 
 
+def list_imported_modules() -> list[str]:
+    """Return the modules that test files other than those of unit tests alone import first."""
+    files = [path for path in TEST_DIRECTORY.rglob("*.py") if not holds_unit_tests_only(path)]
+    found = set[str]()
+    for node in (node for path in files for node in _read_tree(path).body):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module))
+    return sorted(name for name in found if name.partition(".")[0] != "tests")
+
+
 @functools.cache
 def _find_resource_fixtures() -> frozenset[str]:
     """Return the names of all fixtures in conftest and plugin files that need resources."""

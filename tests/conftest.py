@@ -22,6 +22,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
 pytest_plugins = ["testing.fixtures", "testing.databases", "testing.unit_tests"]
 
+TRACERS = pytest.StashKey[tuple[Any, Any]]()
+"""Coverage's trace functions in a process of a parallel run, for the main and other threads."""
 TEST_DIRECTORY = Path(__file__).parent
 LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
@@ -72,8 +74,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one set of fork servers for all processes of a parallel run, which are forks too."""
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+    """
+    Start one set of fork servers for all processes of a parallel run, which are forks too.
+
+    Such a fork is not traced while it collects tests: its server has imported their modules.
+    """
+    if hasattr(config, "workerinput"):
+        config.stash[TRACERS] = sys.gettrace(), threading.gettrace()
+        _set_tracers(None, None)
+    elif config.getoption("numprocesses", None):
         config.option.tx = [share_servers()] * len(config.option.tx)
 
 
@@ -94,16 +103,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
     Tracing would double the time of the others. `make coverage` traces all but the repeated ones.
     """
-    if not _is_repetitive(item) and (_is_measured(item) or os.environ.get(TRACE_PROCESSES)):
-        return (yield)
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
+    before = sys.gettrace(), threading.gettrace()
+    is_traced = _is_measured(item) or os.environ.get(TRACE_PROCESSES)
+    if is_traced and not _is_repetitive(item):
+        _set_tracers(*item.config.stash.get(TRACERS, before))
+    else:
+        _set_tracers(None, None)
     try:
         return (yield)
     finally:
-        sys.settrace(tracer)
-        threading.settrace(tracer)
+        _set_tracers(*before)
+
+
+def _set_tracers(tracer: Any, thread_tracer: Any) -> None:
+    sys.settrace(tracer)
+    threading.settrace(thread_tracer)
 
 
 @pytest.fixture(scope="module", autouse=True)

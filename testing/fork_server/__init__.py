@@ -6,8 +6,8 @@ takes a bot or worker a second of a core, and an engine five. A server imports o
 once, and forks for each start. From the first line of `__main__`, all is as in the product: a
 process with its own session, environment, pipes, signals and exit status.
 
-A parallel run's test processes are forks too, of a server that has imported torch and the other
-libraries, but no module of the product: coverage must see those imports.
+A parallel run's test processes are forks too, of a server that has imported all modules that test
+files import. Coverage traces these imports in the server.
 
 A worker starts its engine itself, by `python -m worker.engine`. In the environment that
 `forked_engine_environment` returns, `sitecustomize.py` asks for a fork in its place. Of the
@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from testing.environment import REPOSITORY, TRACE_PROCESSES, clean_environment
+from testing.environment import COVERAGE_VARIABLES, REPOSITORY, TRACE_PROCESSES, clean_environment
 from worker.engine.child_process import build_environment
 
 FORKED_MODULES: Final = ("bot", "worker", "fakeslack", "worker.engine")
@@ -143,6 +143,8 @@ def _create_directory() -> Path:
 
 def _start_server(module: str, directory: Path) -> None:
     """Start a server, which ends with this process."""
+    names = COVERAGE_VARIABLES if module == TEST_PROCESS_MODULE else ()
+    traced = {name: os.environ[name] for name in names if name in os.environ}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         # Bound here: a client may connect before the server has imported anything.
         listener.bind(str(directory / f"{module}.sock"))
@@ -150,7 +152,7 @@ def _start_server(module: str, directory: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", f"{__name__}.server", str(listener.fileno()), module],
             cwd=REPOSITORY,
-            env=build_environment(clean_environment()),
+            env=build_environment(clean_environment()) | traced,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
             start_new_session=True,

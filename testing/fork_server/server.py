@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from testing.fork_server import TEST_PROCESS_MODULE
+
 PRELOADED_MODULES: Final = {
     "worker.engine": (
         "worker.engine.loading.loader",
@@ -19,13 +21,11 @@ PRELOADED_MODULES: Final = {
         "worker.engine.loading.warmup",
         "transformers.models.gpt_bigcode.modeling_gpt_bigcode",
     ),
-    "testing.fork_server.test_process": (
+    TEST_PROCESS_MODULE: (
         "transformers.models.gpt_bigcode.modeling_gpt_bigcode",
         "transformers.models.llama.modeling_llama",
         "transformers.models.mistral.modeling_mistral",
         "pytest",
-        "rq",
-        "slack_bolt",
     ),
 }
 """What a module imports late; the others import all in `<module>.app`."""
@@ -116,7 +116,15 @@ class ForkServer:
 
 if __name__ == "__main__":
     served_module = sys.argv[2]
+    tracer = sys.gettrace()
+    sys.settrace(None)  # coverage measures no library
     for name in PRELOADED_MODULES.get(served_module, (f"{served_module}.app",)):
         importlib.import_module(name)
+    sys.settrace(tracer)
+    if served_module == TEST_PROCESS_MODULE:
+        from testing.unit_tests import list_imported_modules  # the others do without pytest
+
+        for name in list_imported_modules():
+            importlib.import_module(name)
     gc.freeze()  # a collection in a fork copies no page of these modules
     ForkServer(served_module, socket.socket(fileno=int(sys.argv[1]))).serve_connections()
