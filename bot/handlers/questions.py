@@ -86,11 +86,11 @@ class QuestionHandler:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask or (post.asked is None and self.stops.stop_by_word(post)):
             return
-        # Slack delivers a mention as two events: the second one needs no Redis.
+        # Slack delivers a mention as two events: the second one costs one read.
         has_twin = is_first_delivery and mentions_bot(post, self.admission.identity)
         name = f"{post.thread.channel}:{post.ts}"
         with self.queue.hold_message(post.thread.channel, post.ts):
-            if has_twin and name in self.handled:
+            if has_twin and name in self.handled and self._is_duplicate(post):
                 self.metrics.count_question(EnqueueOutcome.DUPLICATE)
                 return
             post, admitted = self._decide(post, check_earlier=check_earlier)
@@ -107,6 +107,9 @@ class QuestionHandler:
                 self.handled.add(name)
         if admitted is not None and admitted.verdict not in {Verdict.ANSWER, Verdict.IGNORE}:
             self.commands.run_command(post, admitted.verdict)
+
+    def _is_duplicate(self, post: MessagePosted) -> bool:
+        return self.queue.is_duplicate(post.thread.team, post.thread.channel, post.ts)
 
     def _decide(
         self, post: MessagePosted, *, check_earlier: bool

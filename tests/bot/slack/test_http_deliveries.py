@@ -42,15 +42,6 @@ def test_redelivered_root_is_not_cached_as_complete(port: BotPort, redis: Redis)
     assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
-def test_redelivery_of_enqueued_mention_follows_thread(port: BotPort, redis: Redis) -> None:
-    """A redelivery follows the thread if the bot died after it enqueued the job."""
-    assert port.send_signed(make_body(make_message(1)))[0] == 200
-    redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert port.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
-
-    assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
-
-
 def test_unknown_thread_mode_is_ignored(port: BotPort, redis: Redis) -> None:
     """A mode of another version counts as no mode."""
     redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
