@@ -76,7 +76,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
         format_name = engine_config.quantization or _dtype_name(dtype)
         packing = _pack_weights(network, format_name) if packs else ""
     progress("checking", 0.9)
-    layers = verify_model(network)
+    layers = verify_model(network, rounds_rows=packs_int8)
     max_positions = _max_positions(network.config, engine_config)
     num_slots, max_positions = plan_kv_cache(
         engine_config,
