@@ -52,6 +52,8 @@ class CudaGraphRunner:
     ) -> None:
         self.shapes = shapes
         self.is_disabled = False
+        self.on_disabled: Callable[[], None] = _do_nothing
+        """Called once when the graphs are turned off. What they ran may be wrong elsewhere too."""
         self.compiled_layers: AbstractContextManager[object] | None = None
         self._network = network
         self._kv_cache = kv_cache
@@ -159,3 +161,8 @@ class CudaGraphRunner:
         self.is_disabled = True
         self._replays.clear()
         self._log(reason)
+        self.on_disabled()
+
+
+def _do_nothing() -> None:
+    pass

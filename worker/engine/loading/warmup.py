@@ -79,8 +79,7 @@ def _choose_attention(engine_core: EngineCore, loaded: LoadedModel, log: Log) ->
         varlen_attn = choose_varlen_attn(loaded.network, loaded.kv_cache, log)
     engine_core.model_runner.varlen_attn = varlen_attn
     if varlen_attn is None:
-        # By SDPA each request with drafts is a call, which costs more than it saves.
-        engine_core.scheduler.max_drafting_requests = 0
+        _leave_kernel(engine_core)
 
 
 def build_cuda_graphs(
@@ -108,9 +107,16 @@ def build_cuda_graphs(
 
 def _use_graphs(engine_core: EngineCore, graphs: CudaGraphRunner) -> None:
     engine_core.use_cuda_graphs(graphs)
+    graphs.on_disabled = partial(_leave_kernel, engine_core)
     if graphs.is_disabled:
-        # The kernel may be to blame, and eager steps would use it too.
-        engine_core.model_runner.varlen_attn = None
+        graphs.on_disabled()
+
+
+def _leave_kernel(engine_core: EngineCore) -> None:
+    """Attend by SDPA from now on: the kernel may be to blame, and eager steps would use it too."""
+    engine_core.model_runner.varlen_attn = None
+    # By SDPA each request with drafts is a call, which costs more than it saves.
+    engine_core.scheduler.max_drafting_requests = 0
 
 
 def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -83,6 +84,29 @@ def test_kernel_without_graphs_is_not_used(models: Models, *, fails: bool) -> No
 
     assert engine.model_runner.varlen_attn is (None if fails else reference_varlen_attn)
     assert engine.scheduler.max_drafting_requests == (0 if fails else 32)
+
+
+def test_kernel_that_fails_in_service_is_left(models: Models) -> None:
+    """Later steps are eager and attend by SDPA. Requests no longer draft."""
+    captured = build_captured_engine(models("bigcode"), num_speculative_tokens=4)
+    engine = captured.engine_core
+    runner: Any = engine.model_runner
+
+    def attend_to_next_slot(*tensors: Any, **options: Any) -> torch.Tensor:
+        query, key, value, query_starts, key_starts, *lengths = tensors
+        shifted = key_starts + captured.kv_cache.max_positions
+        return reference_varlen_attn(query, key, value, query_starts, shifted, *lengths, **options)
+
+    captured.graphs._varlen_attn = runner.varlen_attn = attend_to_next_slot
+    _use_graphs(engine, captured.graphs)
+    assert engine.scheduler.max_drafting_requests == 32
+    requests = make_mixed_requests(448, 256, 4)
+
+    replies = run_requests(engine, requests)
+
+    assert (runner.varlen_attn, engine.scheduler.max_drafting_requests) == (None, 0)
+    network = models("bigcode").network
+    assert [replies[r.id].ids for r in requests] == [reference_greedy(network, r) for r in requests]
 
 
 def test_graph_memory_is_reserved_beside_the_kv_cache() -> None:
