@@ -32,7 +32,7 @@ class UnsupportedOptionError(Exception):
 
 
 class AttentionBatch(Protocol):
-    """Tokens of one step: a `PackedBatch`, a `PaddedBatch` or a `ShapeProbe`."""
+    """Tokens of one step: a `PackedBatch`, a `VarlenBatch` or a `ShapeProbe`."""
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store the layer's keys and values, then attend. Returns `[1, T, H, D]`."""

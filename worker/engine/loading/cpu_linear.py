@@ -74,7 +74,7 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
     if uses_fbgemm:
         _widen_to_float32(network)
     for values in (*network.parameters(), *network.buffers()):
-        # As biases: what is left would keep the whole file of the checkpoint mapped.
+        # Copy what stays (biases, norms): a tensor from the checkpoint keeps its whole file mapped.
         values.data = values.data.clone()
     return len(names)
 
