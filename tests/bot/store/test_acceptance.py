@@ -11,6 +11,7 @@ from bot.store.acceptance import EnqueueOutcome, Following, QueueLimits
 from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue
 from bot.store.received import ReceivedMessage
+from bot.store.scripts import load_accept_script
 from bot.store.thread_cache import ThreadCache, build_seed_call
 from bot.store.thread_modes import ThreadModes, build_join_call
 from testing.slack_events import BOT_IDENTITY, make_message_event, message_ts
@@ -40,6 +41,7 @@ def test_question_and_its_new_thread_are_saved_in_one_call(
     """A bot that dies after the call leaves a thread that is followed and cached."""
     received, following = make_question(1)
     assert received.post.message is not None
+    redis.script_load(load_accept_script())
     redis.config_resetstat()
 
     assert inbox.accept(received, following=following).outcome is EnqueueOutcome.ACCEPTED
