@@ -33,7 +33,7 @@ THOROUGH_TEST_PATHS = (
     *("e2e/test_canaries", "e2e/test_rework_page", "e2e/test_smoke", "fakeslack/ui/test_page"),
     *("worker/answering/test_continuations", "worker/answering/test_cut_replies"),
     "worker/answering/test_reworks",
-    *("worker/engine/cuda_graphs/test_compiled", "worker/engine/cuda_graphs/test_padded_batch"),
+    *("worker/engine/cuda_graphs/test_compiled", "worker/engine/cuda_graphs/test_captured_steps"),
     *("worker/engine/cuda_graphs/test_fake_cuda", "worker/engine/cuda_graphs/test_runner"),
     *("worker/engine/cuda_graphs/test_operation_budgets", "worker/engine/test_child"),
     *("worker/engine/test_distribution", "worker/engine/test_neighbours"),

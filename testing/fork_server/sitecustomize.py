@@ -18,11 +18,16 @@ if __name__ == "__main__" or sys.orig_argv[1:] == ["-m", "worker.engine"]:
     gate = Path(__file__).with_name("gate")
     if gate.exists():
         gate.open().close()
-    name = Path("/proc/self/comm")
-    name.write_text("fork", "ascii")
     module = "testing.fork_server.test_process" if __name__ == "__main__" else "worker.engine"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.connect(str(Path(__file__).with_name(f"{module}.sock")))
+        try:
+            server.connect(str(Path(__file__).with_name(f"{module}.sock")))
+        except OSError as error:
+            # Python ignores errors of this module, and would start an engine that is no fork.
+            os.write(2, f"no fork server: {error}\n".encode())
+            os._exit(1)
+        name = Path("/proc/self/comm")
+        name.write_text("fork", "ascii")
         request = {"arguments": [], "environment": dict(os.environ)}
         socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
         # The pipes shall end when the fork closes them.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from testing.environment import REPOSITORY, clean_environment
 from testing.unit_tests import holds_unit_tests_only, imports_resources
+from tests import conftest
 
 CHEATS = """
 import importlib
@@ -73,3 +74,18 @@ def test_files_of_unit_tests_alone_request_no_resource(tmp_path: Path) -> None:
         file = tmp_path / f"test_{number}.py"
         file.write_text(source, "utf-8")
         assert holds_unit_tests_only(file) is expected, source
+
+
+def test_listed_paths_name_test_files() -> None:
+    """A file that is renamed must not lose its place in a group."""
+    files = [
+        path.relative_to(conftest.TEST_DIRECTORY)
+        for path in conftest.TEST_DIRECTORY.rglob("test_*.py")
+    ]
+    listed = (
+        *conftest.LONG_TEST_PATHS,
+        *conftest.THOROUGH_TEST_PATHS,
+        *conftest.MEASURED_TEST_PATHS,
+    )
+
+    assert [one for one in listed if not any(f.as_posix().startswith(one) for f in files)] == []
