@@ -127,7 +127,8 @@ class AlarmClock:
         finally:
             with self._changed:
                 self._num_urgent -= 1
-                self._changed.notify_all()
+                if not self._num_urgent:
+                    self._changed.notify_all()
 
     def wait_for_urgent_work(self, max_seconds: float) -> None:
         """Wait until no thread does work that comes first, at most `max_seconds`."""

@@ -35,7 +35,7 @@ class PreparedQueue(JobQueue):
     def _enqueue_question(self, received: Received, job: Job, fields: dict[str, Any]) -> Receipt:
         prepared = build_rq_job_hash(self._redis, job.id, job.to_json()) | fields
         inbox = keys.inbox(job.thread.team)
-        return self._acceptance.run(received, prepared, self.limits, inbox=inbox)
+        return self._acceptance.accept_question(received, prepared, self.limits, inbox=inbox)
 
 
 def post_of(job: Job, client_msg_id: str | None = None) -> MessagePosted:

@@ -21,7 +21,7 @@ from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.admission import Verdict, mentions_bot
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
-from bot.store.acceptance import REFUSED_OUTCOMES, EnqueueOutcome, Following
+from bot.store.acceptance import REFUSED_OUTCOMES, EnqueueOutcome, FollowCalls
 from bot.store.client import NotCachedError
 from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue
@@ -51,8 +51,8 @@ class QuestionHandler:
     metrics: Metrics
     alarm: AlarmClock
     stops: StopHandler
-    handled: RecentKeys = field(default_factory=RecentKeys)
-    """Mentions whose first event was handled here."""
+    recent_mentions: RecentKeys = field(default_factory=RecentKeys)
+    """Mentions whose first event this process has handled."""
 
     def handle_message(
         self, post: MessagePosted, *, check_earlier: bool = False, is_first_delivery: bool = False
@@ -61,7 +61,7 @@ class QuestionHandler:
         Handle a new message.
 
         With `check_earlier`, an outage may hide earlier questions. `is_first_delivery` tells that
-        the message was posted just now: no event about it is missed. Raises `RedisError`.
+        no event of the message was delivered before, in vain or in an outage. Raises `RedisError`.
         """
         check_earlier = check_earlier and post.is_thread_reply
         handle = partial(
@@ -90,7 +90,7 @@ class QuestionHandler:
         has_twin = is_first_delivery and mentions_bot(post, self.admission.identity)
         name = f"{post.thread.channel}:{post.ts}"
         with self.queue.hold_message(post.thread.channel, post.ts):
-            if has_twin and name in self.handled and self._is_duplicate(post):
+            if has_twin and name in self.recent_mentions and self._is_duplicate(post):
                 self.metrics.count_question(EnqueueOutcome.DUPLICATE)
                 return
             post, admitted = self._decide(post, check_earlier=check_earlier)
@@ -104,7 +104,7 @@ class QuestionHandler:
                 )
                 self._accept_or_refuse(received, is_first_delivery=is_first_delivery)
             if has_twin and is_question:
-                self.handled.add(name)
+                self.recent_mentions.add(name)
         if admitted is not None and admitted.verdict not in {Verdict.ANSWER, Verdict.IGNORE}:
             self.commands.run_command(post, admitted.verdict)
 
@@ -132,13 +132,11 @@ class QuestionHandler:
                 self.commands.refuse_long_question(post)
             return
         delay = ORDER_GRACE_SECONDS if post.is_thread_reply else 0.0
-        # The reader of an undecided message follows its thread if it is a question.
-        following = (
-            None
-            if received.is_undecided
-            else _plan_following(post, is_new_root=is_first_delivery and not post.is_thread_reply)
-        )
-        receipt = self.inbox.accept(received, delay=delay, following=following)
+        follow_calls = None
+        if not received.is_undecided:  # the reader of an undecided message follows its thread
+            is_new_root = is_first_delivery and not post.is_thread_reply
+            follow_calls = _plan_follow_calls(post, is_new_root=is_new_root)
+        receipt = self.inbox.accept(received, delay=delay, follow_calls=follow_calls)
         self.metrics.count_question(receipt.outcome)
         log.info(
             "question received",
@@ -156,10 +154,10 @@ class QuestionHandler:
                 self.placeholders.schedule_placeholder(post.thread, post.ts, post.author)
 
 
-def _plan_following(post: MessagePosted, *, is_new_root: bool) -> Following:
+def _plan_follow_calls(post: MessagePosted, *, is_new_root: bool) -> FollowCalls:
     """Return the calls that let the bot follow a question's thread."""
     join = build_join_call(post.thread, post.ts)
     # Any other root may have replies whose events the bot has missed.
     if not is_new_root or post.message is None:
-        return Following(join, None)
-    return Following(join, build_seed_call(post.thread, post.message))
+        return FollowCalls(join, None)
+    return FollowCalls(join, build_seed_call(post.thread, post.message))

@@ -55,7 +55,7 @@ class Receipt:
     pending: int
 
 
-class Following(NamedTuple):
+class FollowCalls(NamedTuple):
     """Calls of scripts that follow the thread of a question that was accepted."""
 
     join: ScriptCall
@@ -87,7 +87,7 @@ class Acceptance:
         self._accept_script = redis.register_script(ACCEPT)
         self._follow_script = redis.register_script(load_accept_script())
 
-    def run(
+    def accept_question(
         self,
         received: Received,
         fields: dict[str, Any],
@@ -95,7 +95,7 @@ class Acceptance:
         *,
         inbox: str,
         delay: float = 0.0,
-        following: Following | None = None,
+        follow_calls: FollowCalls | None = None,
     ) -> Receipt:
         """
         Accept a question once, with the `fields` of its job's hash.
@@ -103,10 +103,10 @@ class Acceptance:
         Its `inbox` entry is due in `delay` seconds. Raises `redis.exceptions.RedisError`.
         """
         call = self._build_call(received, fields, limits, inbox, delay)
-        if following is None:
+        if follow_calls is None:
             outcome, position, pending = self._accept_script(keys=call.keys, args=call.args)
         else:
-            join, seed = following.join, following.seed or ScriptCall([], [])
+            join, seed = follow_calls.join, follow_calls.seed or ScriptCall([], [])
             outcome, position, pending = self._follow_script(
                 keys=[*call.keys, *join.keys, *seed.keys],
                 args=[len(call.args), len(join.args), *call.args, *join.args, *seed.args],

@@ -13,7 +13,7 @@ from typing import Any, Final
 from redis import Redis
 from rq.job import Job as RqJob
 
-from bot.store.acceptance import EnqueueOutcome, Following, Receipt
+from bot.store.acceptance import EnqueueOutcome, FollowCalls, Receipt
 from bot.store.client import decode_reply, read_clock
 from bot.store.job_queue import JobQueue
 from bot.store.received import Received, decode_unread_question, received_job_id
@@ -69,10 +69,10 @@ class Inbox:
         self._release_script = redis.register_script(load_script("release_marker"))
 
     def accept(
-        self, received: Received, *, delay: float = 0.0, following: Following | None = None
+        self, received: Received, *, delay: float = 0.0, follow_calls: FollowCalls | None = None
     ) -> Receipt:
         """Accept a question once; its thread may be read after `delay` seconds."""
-        return self._queue.accept(received, self._key, delay=delay, following=following)
+        return self._queue.accept(received, self._key, delay=delay, follow_calls=follow_calls)
 
     def list_due(self) -> list[str]:
         """Return the ids of the jobs whose threads may be read now, the longest due first."""

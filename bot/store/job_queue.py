@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 
 from bot.concurrency import KeyedLock
 from bot.failpoints import Failpoint, Failpoints
-from bot.store.acceptance import Acceptance, Following, QueueLimits, Receipt
+from bot.store.acceptance import Acceptance, FollowCalls, QueueLimits, Receipt
 from bot.store.client import decode_reply
 from bot.store.received import Received, received_job_id
 from bot.store.rq_job import build_rq_job_hash
@@ -84,18 +84,18 @@ class JobQueue:
         inbox: str,
         *,
         delay: float = 0.0,
-        following: Following | None = None,
+        follow_calls: FollowCalls | None = None,
     ) -> Receipt:
         """
         Accept a question once, into `inbox`; its thread may be read after `delay` seconds.
 
-        The calls of `following` are made in the same step if it is accepted now.
+        The calls of `follow_calls` are made in the same step if it is accepted now.
         """
         fields = build_rq_job_hash(self._redis, received_job_id(received), "")
         fields[keys.RECEIVED] = received.model_dump_json()
         self._failpoints.hit(Failpoint.BEFORE_ENQUEUE)
-        receipt = self._acceptance.run(
-            received, fields, self.limits, inbox=inbox, delay=delay, following=following
+        receipt = self._acceptance.accept_question(
+            received, fields, self.limits, inbox=inbox, delay=delay, follow_calls=follow_calls
         )
         self._failpoints.hit(Failpoint.AFTER_ENQUEUE)
         return receipt

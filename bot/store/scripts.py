@@ -26,7 +26,8 @@ def load_text_script(name: str) -> str:
 def load_accept_script() -> str:
     """Return the text of the script that accepts a question and follows its thread."""
     return (
-        _as_function("accept_question", ACCEPT)
+        KEY_TYPES  # all keys, before the first write
+        + _as_function("accept_question", ACCEPT)
         + _as_function("store_copy", load_text_script("store_copy"))
         + _as_function("join_thread", load_script("join_thread"))
         + _read_file("accept_and_follow")

@@ -80,11 +80,6 @@ class ThreadCache(ThreadReader):
         self._file_texts = FileTexts(redis)
         self._locks = KeyedLock()
 
-    def seed_thread(self, thread: Thread, root: Message) -> None:
-        """Cache a new thread that consists of its root alone."""
-        call = build_seed_call(thread, root)
-        self._store_script(keys=call.keys, args=call.args)
-
     def get_messages(self, thread: Thread) -> tuple[Message, ...] | None:
         """Return the messages of a thread from a complete copy; `None` if there is none."""
         stored = self._redis.hgetall(_thread_key(thread))
@@ -200,7 +195,7 @@ class ThreadCache(ThreadReader):
 
 
 def build_seed_call(thread: Thread, root: Message) -> ScriptCall:
-    """Return the call of `store_copy.lua` that `ThreadCache.seed_thread` makes."""
+    """Return the call of `store_copy.lua` that caches a new thread of its root alone."""
     return _build_store_call(thread, ThreadPages((root,), list_people([root])), "new")
 
 

@@ -14,12 +14,17 @@ local function require_type(key, expected)
   redis.call('EXPIRE', 'starchat:set_aside', SET_ASIDE_TTL_SECONDS)
 end
 
--- Checks the keys that a job's hash names: its thread's queue and its user's quota.
-local function require_queue_types(thread, user)
-  require_type(thread, 'list')
+-- Checks the keys of a user's quota, which a job's hash names.
+local function require_user_types(user)
   require_type(user .. ':pending', 'set')
   require_type(user .. ':running', 'set')
   require_type(user .. ':waiting', 'list')
+end
+
+-- Checks the keys that a job's hash names: its thread's queue and its user's quota.
+local function require_queue_types(thread, user)
+  require_type(thread, 'list')
+  require_user_types(user)
 end
 
 do
@@ -48,10 +53,6 @@ do
   for _, key in ipairs(KEYS) do
     local kind = key:match('^starchat:[^:]+:([%a_]+)') or key:match('^rq:%a+') or key
     require_type(key, TYPES[kind])
-    if kind == 'user_quota' then
-      require_type(key .. ':pending', 'set')
-      require_type(key .. ':running', 'set')
-      require_type(key .. ':waiting', 'list')
-    end
+    if kind == 'user_quota' then require_user_types(key) end
   end
 end

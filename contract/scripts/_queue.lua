@@ -42,6 +42,7 @@ local function promote_job(rq, job)
   local key = rq.prefix .. job
   local user, limit = unpack(
     redis.call('HMGET', key, 'starchat_user_quota', 'starchat_max_running'))
+  require_user_types(user)
   if count_active(rq, user .. ':running', tonumber(limit)) >= tonumber(limit) then return false end
   redis.call('SADD', user .. ':running', job)
   redis.call('EXPIRE', user .. ':running', rq.ttl)
@@ -86,6 +87,8 @@ local function yield_to_earlier(rq, job, asked_at)
     'HMGET', key, 'status', 'starchat_asked_at', 'worker_name', 'starchat_user_quota'))
   local has_begun = status == 'started' or (worker and worker ~= '')
   if has_begun or tonumber(own or 0) <= tonumber(asked_at) then return false end
+  -- The job may be another person's, whose keys no argument of the script names.
+  require_user_types(user)
   if status == 'queued' then
     -- A dequeued job is about to begin.
     if redis.call('LREM', rq.queue, 0, job) == 0 then return false end

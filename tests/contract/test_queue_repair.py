@@ -171,3 +171,15 @@ def test_repair_reads_each_job_of_one_user_a_few_times(queue: QueueScripts) -> N
 
     assert queue.repair_orphans() == 0
     assert queue.redis.info("commandstats")["cmdstat_hmget"]["calls"] < 10 * jobs
+
+
+def test_wrong_key_of_another_user_loses_no_question(queue: QueueScripts) -> None:
+    """An earlier question takes the slot of another user's, whose keys are checked first."""
+    queue.enqueue_job("1.5", user="U2")
+    running = f"{keys.user_quota(TEAM, 'U2')}:running"
+    queue.redis.delete(running)
+    queue.redis.set(running, "nonsense")
+
+    assert queue.enqueue_job("1.3", user="U1").outcome == "accepted"
+    assert queue.runnable_jobs() == ["1.3"]
+    assert queue.redis.get(f"starchat:set_aside:{running}") == b"nonsense"

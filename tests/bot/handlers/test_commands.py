@@ -25,6 +25,7 @@ from contract import keys
 from contract.job import Thread
 from contract.language import Phrase
 from testing.slack_events import BOT_IDENTITY, message_ts
+from testing.thread_copies import seed_thread
 from testing.workspace import ADA, GENERAL
 from tests.bot.handlers.rule_parts import build_rule_reader, build_settings
 
@@ -47,7 +48,7 @@ def strict(
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="a text")
     thread = Thread(team=TEAM, channel=GENERAL, ts=message_ts(1))
     cache, rules = ThreadCache(redis, web, BOT_IDENTITY), build_rule_reader(redis, web, tmp_path)
-    cache.seed_thread(thread, root)
+    seed_thread(redis, thread, root)
     with ThreadPoolExecutor(2) as pool:
         yield SlashCommandHandler(
             BOT_IDENTITY,

@@ -11,6 +11,7 @@ from bot.store.thread_reader import MAX_COPY_BYTES
 from contract import keys
 from contract.job import Thread
 from testing.slack_events import BOT_IDENTITY, message_ts
+from testing.thread_copies import seed_thread
 from testing.workspace import ADA, GENERAL, LIN, Workspace
 
 TEAM = BOT_IDENTITY.team
@@ -44,7 +45,7 @@ def count_bytes(redis: Redis, key: str) -> int:
 
 def test_copy_keeps_root_and_newest_messages(cache: ThreadCache, redis: Redis) -> None:
     """A thread of any length takes a bounded number of bytes, and knows what it dropped."""
-    cache.seed_thread(THREAD, make_message(1, "root"))
+    seed_thread(redis, THREAD, make_message(1, "root"))
     put_messages(cache, 2, 402, 2000)
 
     found = cache.get_messages(THREAD)
@@ -60,7 +61,7 @@ def test_copy_keeps_root_and_newest_messages(cache: ThreadCache, redis: Redis) -
 
 def test_late_edit_of_dropped_message_is_not_cached(cache: ThreadCache, redis: Redis) -> None:
     """An edit of a message that has no room would leave a gap behind it."""
-    cache.seed_thread(THREAD, make_message(1, "root"))
+    seed_thread(redis, THREAD, make_message(1, "root"))
     put_messages(cache, 2, 402, 2000)
     cache.put_message(THREAD, make_message(2, "edited"), message_ts(500))
 
@@ -90,7 +91,7 @@ def test_all_copies_of_a_team_are_bounded(
     monkeypatch.setattr("bot.store.thread_cache.MAX_BYTES", (MAX_COPY_BYTES, 10_000))
     threads = [Thread(team=TEAM, channel=GENERAL, ts=message_ts(n)) for n in range(1, 9)]
     for number, thread in enumerate(threads, 1):
-        cache.seed_thread(thread, make_message(number, "x" * 3000))
+        seed_thread(redis, thread, make_message(number, "x" * 3000))
         copy = keys.thread_cache(TEAM, GENERAL, thread.ts)
         redis.zadd(keys.text_index(TEAM), {copy: redis.time()[0] - 100 + number})
 
@@ -116,7 +117,7 @@ def test_people_are_counted_without_their_text(
 
 def test_new_person_is_counted_by_their_message(cache: ThreadCache, redis: Redis) -> None:
     """A second person ends the bot's follow-ups, also after the copy has expired."""
-    cache.seed_thread(THREAD, make_message(1, "root"))
+    seed_thread(redis, THREAD, make_message(1, "root"))
     redis.delete(COPY)
     assert cache.count_people(THREAD) == 1
     cache.put_message(THREAD, make_message(2, "hello", LIN), message_ts(2))

@@ -14,6 +14,7 @@ from bot.store.thread_modes import ThreadModes
 from contract import keys
 from contract.job import Thread
 from testing.slack_events import BOT_IDENTITY, make_message, message_ts
+from testing.thread_copies import seed_thread
 from testing.workspace import ADA, GENERAL, LIN, Workspace
 
 LATER = "9999999999.000100"
@@ -51,9 +52,9 @@ def parse_message(number: int, text: str) -> Message:
     return found
 
 
-def seed_copy(cache: ThreadCache, thread: Thread) -> None:
+def seed_copy(redis: Redis, thread: Thread) -> None:
     """Cache a thread whose root has the text "a"."""
-    cache.seed_thread(thread, parse_message(1, "a"))
+    seed_thread(redis, thread, parse_message(1, "a"))
 
 
 def test_thread_is_read_once_with_all_pages(cache: ThreadCache, workspace: Workspace) -> None:
@@ -135,7 +136,7 @@ def test_events_update_cached_thread(cache: ThreadCache, workspace: Workspace) -
 def test_older_event_is_ignored(cache: ThreadCache, redis: Redis) -> None:
     """Of two edits out of order, the newer version stays."""
     thread = make_thread(message_ts(1))
-    seed_copy(cache, thread)
+    seed_copy(redis, thread)
     cache.put_message(thread, parse_message(1, "second edit"), message_ts(9))
     cache.put_message(thread, parse_message(1, "first edit"), message_ts(8))
 
@@ -145,7 +146,7 @@ def test_older_event_is_ignored(cache: ThreadCache, redis: Redis) -> None:
 def test_tombstone_survives_late_events(cache: ThreadCache, redis: Redis) -> None:
     """A late event does not restore a deleted message, and its cached answer is deleted."""
     thread = make_thread(message_ts(1))
-    seed_copy(cache, thread)
+    seed_copy(redis, thread)
     cache.put_message(thread, parse_message(2, "secret"), message_ts(2))
     memory = keys.answer_cache(thread.team, thread.channel, thread.ts)
     redis.hset(memory, mapping={message_ts(2): "about the secret", message_ts(1): "about a"})
@@ -260,12 +261,12 @@ def test_temporary_error_is_raised(
 def test_copy_expires_a_day_after_it_was_read(cache: ThreadCache, redis: Redis) -> None:
     """Neither a later message nor a later question renews the TTL."""
     thread = make_thread(message_ts(1))
-    seed_copy(cache, thread)
+    seed_copy(redis, thread)
     key = keys.thread_cache(thread.team, GENERAL, message_ts(1))
     assert 0 < redis.ttl(key) <= keys.TEXT_TTL_SECONDS
     redis.expire(key, 60)
     cache.put_message(thread, parse_message(2, "b"), message_ts(2))
-    seed_copy(cache, thread)
+    seed_copy(redis, thread)
     ThreadModes(redis).join_thread(thread, message_ts(2))
 
     assert 0 < redis.ttl(key) <= 60
@@ -274,7 +275,7 @@ def test_copy_expires_a_day_after_it_was_read(cache: ThreadCache, redis: Redis) 
 def test_entry_of_other_format_is_skipped(cache: ThreadCache, redis: Redis) -> None:
     """An entry that another version wrote is skipped."""
     thread = make_thread(message_ts(1))
-    seed_copy(cache, thread)
+    seed_copy(redis, thread)
     redis.hset(keys.thread_cache(thread.team, GENERAL, message_ts(1)), message_ts(2), "0 not json")
 
     assert list_texts(cache.load_messages(thread)) == ["a"]

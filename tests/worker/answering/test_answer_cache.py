@@ -16,6 +16,7 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from testing.queue_inspector import make_job
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
+from testing.thread_copies import seed_thread
 from worker.answering.answer_cache import (
     MAX_ANSWER_BYTES_PER_THREAD,
     MAX_ANSWERS_PER_THREAD,
@@ -144,7 +145,7 @@ async def test_messages_deleted_while_queued_are_not_recalled(
     place = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
     threads = ThreadCache(client, WebClient(), BOT_IDENTITY)
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="question")
-    threads.seed_thread(place, root)
+    seed_thread(client, place, root)
     for number in (2, 5):
         threads.tombstone_message(place, message_ts(number), message_ts(9))
     turns = (
