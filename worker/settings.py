@@ -53,8 +53,9 @@ class Settings(BaseSettings):
     starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting_field(
         "auto",
         "auto, float32, bfloat16 or float16",
-        "Number format of the weights. `auto` is bfloat16 on a GPU. On a CPU it is bfloat16 if the "
-        "processor has instructions for it, else float16, and float32 if the checkpoint stores it.",
+        "Number format of the weights. `auto` is bfloat16 on a GPU. On a CPU it is float32 if the "
+        "checkpoint stores it, bfloat16 if the checkpoint stores that and the processor has "
+        "instructions for it, else float16. A CPU that can't pack float16 runs float32.",
     )
     starchat_quantization: Literal["none", "int8", "fp8", "nf4"] = setting_field(
         "none",

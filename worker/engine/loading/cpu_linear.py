@@ -15,6 +15,8 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 
+from worker.engine import LoadError
+
 ONEDNN_OPS: Final[Any] = torch.ops.mkldnn
 FBGEMM_OPS: Final[Any] = torch.ops.quantized
 """Operators of torch. They aren't public, so `pack_layers` tries them on one layer first."""
@@ -102,7 +104,35 @@ def describe_packing(num_layers: int, name: str) -> str:
         return f"linear layers are not packed: torch can't pack {name} on this processor"
     kind, is_there = ("VNNI", has_vnni()) if name == "int8" else ("bfloat16", has_native_bfloat16())
     verb = "has" if is_there else "lacks"
-    return f"{num_layers} linear layers are packed in {name}; the CPU {verb} {kind} instructions"
+    layers = "1 linear layer is" if num_layers == 1 else f"{num_layers} linear layers are"
+    return f"{layers} packed in {name}; the CPU {verb} {kind} instructions"
+
+
+def check_int8_share(network: nn.Module) -> None:
+    """Raise `LoadError` if less than half of a network's weights are in layers to pack."""
+    packed = sum(layer.weight.numel() for layer in network.modules() if type(layer) is nn.Linear)
+    unpacked = _count_unpacked_weights(network)
+    if packed < unpacked:
+        raise LoadError(
+            f"STARCHAT_QUANTIZATION=int8 packs only {packed / (packed + unpacked):.0%} of the "
+            f"weights of {type(network).__name__} on a CPU: leave it out"
+        )
+
+
+def count_widened_bytes(network: nn.Module, dtype: torch.dtype) -> int:
+    """Return the bytes by which weights of `dtype` grow that FBGEMM's packing makes float32."""
+    return _count_unpacked_weights(network) * (torch.float32.itemsize - dtype.itemsize)
+
+
+def _count_unpacked_weights(network: nn.Module) -> int:
+    """Return the number of weights in matrices of other layers, as GPT-2's Conv1D."""
+    return sum(
+        values.numel()
+        for module in network.modules()
+        if type(module) is not nn.Linear and not isinstance(module, nn.Embedding)
+        for values in module.parameters(recurse=False)
+        if values.ndim > 1
+    )
 
 
 def _is_plain_linear(layer: nn.Module) -> bool:

@@ -1,11 +1,15 @@
 """Choice of the device and the number format, with one line where a GPU can't be used."""
 
+import math
 import os
 import re
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from worker.engine import LoadError
 from worker.engine.loading.cpu_linear import has_fbgemm, has_native_bfloat16
@@ -16,6 +20,13 @@ DTYPES: Final = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+SAFETENSORS_DTYPES: Final = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "BF16": torch.bfloat16,
+    "F16": torch.float16,
+}
+"""Number formats of weights by their names in the header of a safetensors file."""
 DRIVER_FILE: Final = Path("/proc/driver/nvidia/version")
 """Version of NVIDIA's driver; a container sees the host's."""
 GPU_FILE: Final = Path("/dev/nvidia0")
@@ -70,8 +81,9 @@ def select_dtype(
     Return the number format of the weights.
 
     `stored_dtype` is the checkpoint's; `None` if it is unknown or quantized. `auto` on a GPU is
-    bfloat16, or float16 where bfloat16 is only emulated. `auto` on a CPU is the one that this
-    processor is best at. Raises `LoadError` for an unknown name.
+    bfloat16, or float16 where bfloat16 is only emulated. `auto` on a CPU loses no bits of 16 and is
+    the one that this processor is best at. A CPU that can't pack float16 has float32 in its place.
+    Raises `LoadError` for an unknown name.
     """
     if name == "auto":
         if device.type == "cpu":
@@ -81,16 +93,47 @@ def select_dtype(
     found = DTYPES.get(name)
     if found is None:
         raise LoadError(f"dtype must be auto, float32, bfloat16 or float16, not {name}")
+    if found == torch.float16 and device.type == "cpu" and not has_fbgemm():
+        return torch.float32
     return found
 
 
 def _select_cpu_dtype(stored_dtype: torch.dtype | None) -> torch.dtype:
-    """Return the fastest format of 16 bits; float32 for a checkpoint that stores float32."""
-    if stored_dtype == torch.float32:
+    """
+    Return float32 for a checkpoint that stores it, else the fastest format of 16 bits.
+
+    bfloat16 has three bits less than float16, so only a checkpoint that stores it gets it.
+    """
+    if stored_dtype is not None and stored_dtype.itemsize >= torch.float32.itemsize:
         return torch.float32
-    if has_native_bfloat16():
+    if stored_dtype == torch.bfloat16 and has_native_bfloat16():
         return torch.bfloat16
     return torch.float16 if has_fbgemm() else torch.float32
+
+
+def find_stored_dtype(hf_config: Any, directory: Path) -> torch.dtype | None:
+    """
+    Return the number format of a checkpoint: the one in config.json, else that of most weights.
+
+    `None` if neither says.
+    """
+    named = getattr(hf_config, "dtype", None)
+    if isinstance(named, torch.dtype):
+        return named
+    counts: Counter[str] = Counter()
+    for file in directory.glob("*.safetensors"):
+        # transformers reads the file later, and its error is the one to report.
+        with suppress(OSError, SafetensorError), safe_open(file, "pt") as tensors:
+            for tensor_name in tensors.keys():  # noqa: SIM118 - not a mapping
+                header = tensors.get_slice(tensor_name)
+                counts[header.get_dtype()] += math.prod(header.get_shape())
+    names = sorted(SAFETENSORS_DTYPES.keys() & counts.keys(), key=counts.__getitem__)
+    return SAFETENSORS_DTYPES[names[-1]] if names else None
+
+
+def name_dtype(dtype: torch.dtype) -> str:
+    """Return the name of a number format in settings and logs."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _read_driver_version(driver_file: Path) -> str:

@@ -63,6 +63,18 @@ def free_bytes(device: torch.device) -> int:
     return min(available * 1024, _cgroup_free_bytes())
 
 
+def check_size(weight_bytes: int, device: torch.device, format_name: str) -> None:
+    """Refuse weights that can't fit, before loading runs out of memory."""
+    free = free_bytes(device)
+    if weight_bytes > free:
+        # On a CPU the weights are loaded in 16 bits before they are packed in int8.
+        advice = "; STARCHAT_QUANTIZATION=int8 or nf4 makes them smaller"
+        raise LoadError(
+            f"the weights need {weight_bytes / 1e9:.1f} GB in {format_name}, but only"
+            f" {free / 1e9:.1f} GB are free on {device}{advice if device.type == 'cuda' else ''}"
+        )
+
+
 def used_bytes(device: torch.device) -> int:
     """Return the memory of a device that this process uses, in bytes."""
     if device.type == "cuda":

@@ -87,7 +87,6 @@ def test_number_format_of_a_gpu_is_native(monkeypatch: pytest.MonkeyPatch) -> No
         )
         assert select_dtype("auto", cuda) is dtype
 
-    assert select_dtype("float16", CPU) is torch.float16
     with pytest.raises(LoadError, match="dtype must be"):
         select_dtype("int4", CPU)
 
@@ -96,7 +95,10 @@ def test_number_format_of_a_gpu_is_native(monkeypatch: pytest.MonkeyPatch) -> No
     ("bfloat16", "amx", "engines", "stored", "chosen"),
     [
         (True, False, ["fbgemm"], torch.bfloat16, torch.bfloat16),
-        (False, True, ["fbgemm"], None, torch.bfloat16),
+        (False, True, ["fbgemm"], None, torch.float16),
+        (False, True, ["fbgemm"], torch.bfloat16, torch.bfloat16),
+        (True, True, ["fbgemm"], torch.float16, torch.float16),
+        (True, True, ["fbgemm"], torch.float64, torch.float32),
         (False, False, ["fbgemm"], torch.bfloat16, torch.float16),
         (False, False, ["fbgemm"], torch.float16, torch.float16),
         (False, False, ["qnnpack"], torch.bfloat16, torch.float32),
@@ -112,12 +114,14 @@ def test_number_format_of_a_cpu_is_the_processors_best(
     stored: torch.dtype | None,
     chosen: torch.dtype,
 ) -> None:
-    """Of 16 bits, unless the checkpoint stores float32; `None` is a quantized file."""
+    """Of 16 bits that lose none, unless the checkpoint stores more; `None` is a quantized file."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(type(torch.backends.quantized), "supported_engines", engines)
 
     assert select_dtype("auto", CPU, stored) is chosen
+    half = torch.float16 if "fbgemm" in engines else torch.float32
+    assert select_dtype("float16", CPU, stored) is half
 
 
 def test_old_package_of_a_quantization_is_refused() -> None:
