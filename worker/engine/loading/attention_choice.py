@@ -13,8 +13,12 @@ from worker.engine.core.device_errors import describe_error
 from worker.engine.core.model_runner import ModelRunner
 from worker.engine.cuda_graphs.dummy_steps import make_dummy_step
 
-PROBE_POSITIONS: Final = 96
-"""Positions that the probe's longest sequence attends to."""
+PROBE_POSITIONS: Final = 1024
+"""Positions that the probe's longest sequence attends to if no layer has a window."""
+POSITIONS_BEYOND_WINDOW: Final = 100
+"""The same beyond a window, so that each sequence has positions that it must not see."""
+PROBE_TOKENS: Final = 48
+"""Tokens of the probe's step with a prefill chunk."""
 
 
 def choose_varlen_attn(
@@ -36,7 +40,7 @@ def choose_varlen_attn(
         return None
     reference, runner = ModelRunner(network, kv_cache), ModelRunner(network, kv_cache)
     runner.varlen_attn = varlen_attn
-    for shape in _list_probe_shapes(kv_cache):
+    for shape in _list_probe_shapes(kv_cache, getattr(network.config, "sliding_window", None)):
         step = make_dummy_step(shape, kv_cache.num_slots)
         try:
             compare_logits(runner.run_eager(step), reference.run_eager(step))
@@ -48,10 +52,12 @@ def choose_varlen_attn(
     return varlen_attn
 
 
-def _list_probe_shapes(kv_cache: KVCache) -> list[StepShape]:
-    kv_length = min(PROBE_POSITIONS, kv_cache.max_positions)
+def _list_probe_shapes(kv_cache: KVCache, window: int | None) -> list[StepShape]:
+    num_positions = window + POSITIONS_BEYOND_WINDOW if window else PROBE_POSITIONS
+    kv_length = min(num_positions, kv_cache.max_positions)
+    num_tokens = min(PROBE_TOKENS, kv_length // 2)
     num_decodes = min(3, kv_cache.num_slots)
     return [
         StepShape(num_decodes, num_decodes, num_decodes, 1, kv_length),
-        StepShape(kv_length // 2, num_decodes + 1, 0, kv_length // 2, kv_length),
+        StepShape(num_tokens, num_decodes + 1, 0, num_tokens, kv_length),
     ]

@@ -17,10 +17,13 @@ Models = Callable[[str], LoadedModel]
 
 
 def choose(
-    models: Models, load_function: Callable[[], VarlenAttention | None], slots: int = 4
+    models: Models,
+    load_function: Callable[[], VarlenAttention | None],
+    slots: int = 4,
+    name: str = "mistral",
 ) -> tuple[VarlenAttention | None, list[str]]:
-    """Return the choice for a model with a sliding window, and the log lines."""
-    model = models("mistral")
+    """Return the choice for a model, with a sliding window if none is named, and the log lines."""
+    model = models(name)
     kv_cache = KVCache(model.kv_cache.layers, slots, model.info.max_positions)
     kv_cache.fill_with_noise()
     log_lines: list[str] = []
@@ -83,6 +86,20 @@ def test_other_kernel_is_not_used(models: Models, function: VarlenAttention, rea
 
     assert found is None
     assert line.startswith(f"attention uses SDPA: varlen_attn fails with {reason}")
+
+
+def first_positions(*tensors: Any, seqused_k: Tensor, **options: Any) -> Tensor:
+    """Attend to no position from 128 on."""
+    shorter: dict[str, Any] = {"seqused_k": seqused_k.clamp(max=128), **options}
+    return reference_varlen_attn(*tensors, **shorter)
+
+
+def test_kernel_is_probed_at_many_positions(models: Models) -> None:
+    """A kernel may be right for short sequences only."""
+    found, [line] = choose(models, lambda: first_positions, name="bigcode")
+
+    assert found is None
+    assert "LogitsMismatchError" in line
 
 
 def test_torch_kernel_is_not_used_on_a_cpu(models: Models) -> None:
