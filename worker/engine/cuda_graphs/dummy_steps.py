@@ -13,18 +13,20 @@ def make_dummy_step(shape: StepShape, num_slots: int) -> list[ScheduledRequest]:
     Return a step for a shape, in the last slots and with different lengths.
 
     One token per sequence fills the shape. Else the step has a decode, one with drafts and a
-    prefill chunk, as far as there are slots, and a token of padding.
+    prefill chunk, as far as there are slots and tokens, and a token of padding.
     """
     if shape.max_query_length == 1:
         return [
             _make_decode(shape, number, num_slots, num_drafts=0)
-            for number in range(shape.num_sequences)
+            for number in range(shape.num_tokens)
         ]
-    step = [
-        _make_decode(shape, number, num_slots, num_drafts=number * NUM_DRAFT_TOKENS)
-        for number in range(min(2, num_slots - 1))
-    ]
-    num_tokens = shape.num_tokens - 1 - sum(scheduled.num_fed_tokens for scheduled in step)
+    step: list[ScheduledRequest] = []
+    num_tokens = shape.num_tokens - 1
+    for number in range(min(2, num_slots - 1)):
+        decode = _make_decode(shape, number, num_slots, num_drafts=number * NUM_DRAFT_TOKENS)
+        if decode.num_fed_tokens < num_tokens:
+            step.append(decode)
+            num_tokens -= decode.num_fed_tokens
     # Half of a short context stays for the tokens before the chunk.
     num_tokens = min(num_tokens, shape.kv_length // 2)
     start = _start(shape, len(step), num_tokens)

@@ -136,8 +136,13 @@ def test_larger_steps_have_no_shape() -> None:
 @pytest.mark.parametrize("num_slots", [1, 2, 64])
 @pytest.mark.parametrize("positions", [40, 8192])
 def test_dummy_step_fits_its_shape(num_slots: int, positions: int) -> None:
-    """In different slots, and within the context window."""
-    for shape in GraphShapes(num_slots, positions, 512, 8).list_shapes():
+    """In different slots, within the context window, and in steps of few tokens."""
+    all_shapes = {
+        shape
+        for max_step_tokens in (1, 2, 3, 4, 5, 512)
+        for shape in GraphShapes(num_slots, positions, max_step_tokens, 8).list_shapes()
+    }
+    for shape in all_shapes:
         step = make_dummy_step(shape, num_slots)
         needed = measure_step(step)
         slots = [work.state.slot for work in step]
@@ -146,6 +151,7 @@ def test_dummy_step_fits_its_shape(num_slots: int, positions: int) -> None:
         assert needed.num_logits <= shape.num_logits
         assert 1 <= needed.max_query_length <= shape.max_query_length
         assert needed.kv_length <= shape.kv_length
+        assert all(work.num_fed_tokens > 0 for work in step)
         assert len(set(slots)) == len(slots) <= shape.num_sequences
         assert set(slots) <= set(range(num_slots))
 
