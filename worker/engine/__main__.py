@@ -204,7 +204,7 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
         "ready",
         device=loaded.info.device,
         dtype=loaded.info.dtype,
-        linear_layers=loaded.packing,
+        **({"linear_layers": loaded.packing} if loaded.packing else {}),
         slots=loaded.info.slots,
         max_positions=loaded.info.max_positions,
         host_cache_bytes=loaded.host_cache_bytes,

@@ -20,8 +20,9 @@ RIDGE_TOKENS: Final = {"cpu": 10.0, "cuda": 64.0}
 Ridge point of the roofline model (Williams et al., 2009), in tokens of a step, by device type.
 
 A step of this many tokens takes twice the time of one read of the weights. CPU: measured on one
-core with 110 and 135 million weights (10 to 17). CUDA: half of what an A100's data sheet gives,
-because a captured step computes all its padded rows anyway.
+core with 110 and 135 million weights in float32 (10 to 17), and lowered for attention, which runs
+once per request. Packed float16 and int8 layers have not been measured so. CUDA: half of what an
+A100's data sheet gives, because a captured step computes all its padded rows anyway.
 """
 
 
