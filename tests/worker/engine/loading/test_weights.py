@@ -39,7 +39,9 @@ def multiply_wrongly(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("FBGEMM", "none"), ("_pack_half", multiply_wrongly)], ids=str
+    ("name", "value"),
+    [("FBGEMM", "none"), ("_pack_half", multiply_wrongly)],
+    ids=["missing", "wrong"],
 )
 def test_float16_that_cant_be_packed_is_float32(
     monkeypatch: pytest.MonkeyPatch, name: str, value: object
