@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from contract import keys
 from contract.job import Job, Streaming
@@ -42,6 +43,8 @@ BLOCK_ERRORS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "blo
 """Slack's errors about a block that it does not know."""
 MAX_EDIT_INTERVAL_SECONDS: Final = 6.0
 """Maximum seconds between two edits."""
+POST_GRACE_SECONDS: Final = 10.0
+"""Maximum seconds in which a canceled execution completes the post of its first message."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between reads of the `ts` that a live owner records right after its post."""
 
@@ -107,19 +110,34 @@ class ReplyMessage:
     async def _post_first(self, message: Message, state: str = ReplyState.PLACEHOLDER) -> None:
         await self.state.check_lease()
         self._failpoints.hit(Failpoint.BEFORE_PLACEHOLDER)
+        posting = asyncio.create_task(self._post_and_record(message, state))
+        try:
+            await asyncio.shield(posting)
+        except asyncio.CancelledError:
+            # The answers in flight tell whether the message is a duplicate. Only this worker knows it.
+            await asyncio.wait([posting], timeout=POST_GRACE_SECONDS)
+            posting.cancel()
+            await asyncio.gather(posting, return_exceptions=True)
+            raise
+        self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
+        self._last_message, self._last_edit_at = message, time.monotonic()
+
+    async def _post_and_record(self, message: Message, state: str) -> None:
+        """Post the first message and record it; delete it if another one is recorded."""
         posted_ts = await self._thread.post_part(message, FIRST_PART, state)
         self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_POST)
         try:
             self._ts = await self.state.set_once(keys.PLACEHOLDER, posted_ts)
-        except LeaseLostError:
+        except (LeaseLostError, RedisError):
+            # A later execution may have found this message, and may have finished it since.
             self._ts = await self.state.read_field(keys.PLACEHOLDER)
+            await self._delete_duplicate(posted_ts)
             raise
-        finally:
-            # If another placeholder is recorded, this one is a duplicate.
-            if self._ts != posted_ts:
-                await self._thread.delete_message(posted_ts)
-        self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
-        self._last_message, self._last_edit_at = message, time.monotonic()
+        await self._delete_duplicate(posted_ts)
+
+    async def _delete_duplicate(self, posted_ts: str) -> None:
+        if self._ts != posted_ts:
+            await self._thread.delete_message(posted_ts)
 
     def _compose_status(self, sentence: Translatable) -> Message:
         return self._add_button(render.compose_status(sentence, self._job.language))

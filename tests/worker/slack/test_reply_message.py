@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from redis.exceptions import ResponseError
 
 from contract import keys
 from testing import code_replies
@@ -154,6 +155,45 @@ async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> 
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
     with pytest.raises(LeaseLostError):
+        await opening
+    assert reply.visible_messages == [ours]
+
+
+@pytest.mark.parametrize("adopted", [True, False], ids=["adopted", "unknown"])
+async def test_canceled_execution_completes_the_post_in_flight(
+    reply: ReplyHarness, *, adopted: bool
+) -> None:
+    """It keeps a message that its successor has found, and deletes an unknown one."""
+    message = await reply.take_job()
+    progress = await reply.state.load_progress()
+    reply.harness.workspace.set_faults(
+        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
+    )
+    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
+    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    await reply.client.set(keys.job_lease(reply.job.id), "another")
+    if adopted:
+        await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert reply.visible_messages == ([ours] if adopted else [])
+
+
+async def test_message_is_kept_if_redis_does_not_tell_whether_it_is_recorded(
+    reply: ReplyHarness,
+) -> None:
+    """A later execution finds it, by its record or in the thread."""
+    message = await reply.take_job()
+    progress = await reply.state.load_progress()
+    reply.harness.workspace.set_faults(
+        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
+    )
+    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
+    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    await reply.client.rename(reply.job_key, "aside")
+    await reply.client.set(reply.job_key, "no hash")
+    with pytest.raises(ResponseError):
         await opening
     assert reply.visible_messages == [ours]
 
