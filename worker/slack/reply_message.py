@@ -114,7 +114,7 @@ class ReplyMessage:
         try:
             await asyncio.shield(posting)
         except asyncio.CancelledError:
-            # The answers in flight tell whether the message is a duplicate. Only this worker knows it.
+            # Only this worker knows the message in flight, and learns whether it is a duplicate.
             await asyncio.wait([posting], timeout=POST_GRACE_SECONDS)
             posting.cancel()
             await asyncio.gather(posting, return_exceptions=True)
