@@ -9,7 +9,7 @@ from contract import keys
 from testing import code_replies
 from testing.reply_harness import FACTS, PLACEHOLDER, ReplyHarness, build_message, message_content
 from testing.worker_harness import reply_text
-from testing.workspace import ADA, GENERAL, STARCHAT
+from testing.workspace import ADA, GENERAL, STARCHAT, Json
 from worker import render
 from worker.errors import LeaseLostError
 from worker.render import Snippet
@@ -143,8 +143,8 @@ async def test_placeholder_posted_without_lease_is_deleted(reply: ReplyHarness) 
     assert reply.visible_messages == []
 
 
-async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> None:
-    """Its deletion would delete the reply."""
+async def begin_slow_post(reply: ReplyHarness) -> tuple[asyncio.Task[None], Json]:
+    """Return the task that posts a placeholder, and the message, before Slack answers."""
     message = await reply.take_job()
     progress = await reply.state.load_progress()
     reply.harness.workspace.set_faults(
@@ -152,6 +152,12 @@ async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> 
     )
     opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
     [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    return opening, ours
+
+
+async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> None:
+    """Its deletion would delete the reply."""
+    opening, ours = await begin_slow_post(reply)
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
     with pytest.raises(LeaseLostError):
@@ -164,13 +170,7 @@ async def test_canceled_execution_completes_the_post_in_flight(
     reply: ReplyHarness, *, adopted: bool
 ) -> None:
     """It keeps a message that its successor has found, and deletes an unknown one."""
-    message = await reply.take_job()
-    progress = await reply.state.load_progress()
-    reply.harness.workspace.set_faults(
-        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
-    )
-    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
-    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    opening, ours = await begin_slow_post(reply)
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     if adopted:
         await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
@@ -184,13 +184,7 @@ async def test_message_is_kept_if_redis_does_not_tell_whether_it_is_recorded(
     reply: ReplyHarness,
 ) -> None:
     """A later execution finds it, by its record or in the thread."""
-    message = await reply.take_job()
-    progress = await reply.state.load_progress()
-    reply.harness.workspace.set_faults(
-        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
-    )
-    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
-    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    opening, ours = await begin_slow_post(reply)
     await reply.client.rename(reply.job_key, "aside")
     await reply.client.set(reply.job_key, "no hash")
     with pytest.raises(ResponseError):
