@@ -95,7 +95,6 @@ MATRIX: Final = (
         (
             *poison_jobs.POISON_JOBS,
             *asks.ASKS,
-            *stops.STOPS,
             *reworks.REWORKS,
             votes.VOTES,
             engine_failures.ENGINE_KILLED,
@@ -104,6 +103,7 @@ MATRIX: Final = (
             mixed_faults.EVERYTHING_AT_ONCE,
         ),
     ),
+    ScenarioGroup(stops.CLUSTER, stops.STOPS),
     ScenarioGroup(
         ClusterSpec(with_redis_proxy=True),
         (

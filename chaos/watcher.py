@@ -55,11 +55,13 @@ class ReplyWatcher:
         return question.ts in self._retry_announced
 
     def wait_for_state(self, question: Question, state: str, timeout: float = 0.0) -> bool:
-        """Wait until a question's message has had this state; return whether it had."""
+        """Wait until a question's message has this state or has ended; return whether it had it."""
         deadline = time.monotonic() + timeout
         while not self.count_versions(question, state):
-            if not self.wait_for_change(deadline - time.monotonic()):
-                return False
+            has_ended = not self.find_open([question])
+            if has_ended or not self.wait_for_change(deadline - time.monotonic()):
+                # The end itself may be that state.
+                return bool(self.count_versions(question, state))
         return True
 
     def wait_for_change(self, timeout: float) -> bool:

@@ -11,6 +11,7 @@ from redis import Redis
 
 from bot.failpoints import Failpoint
 from chaos.checker.expectations import Bounds
+from chaos.cluster.cluster import UNLIMITED_SETTINGS, ClusterSpec
 from chaos.load import LONG_QUESTION, Question
 from chaos.recovery import question_job_id
 from chaos.run import DoomedProcess, ScenarioRun
@@ -165,6 +166,12 @@ def _read_notes(run: ScenarioRun, question: Question) -> str:
     return context_text([message for message in thread if message["ts"] in own])
 
 
+CLUSTER: Final = ClusterSpec(
+    bot_count=2,
+    worker_count=2,
+    settings=tuple((UNLIMITED_SETTINGS | {"STARCHAT_MAX_NEW_TOKENS": "640"}).items()),
+)
+"""Cluster whose long replies take seconds, so that most stops come before their ends."""
 BOUNDS: Final = Bounds(max_end_seconds=90.0, max_late_edits=1)
 STOPS: Final = (
     Scenario(
