@@ -21,6 +21,8 @@ from worker.engine.loading.cpu_linear import (
 )
 
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-4, torch.bfloat16: 0.1}
+RELATIVE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-4, torch.bfloat16: 0.05}
+"""For a whole network, whose layers round to bfloat16: 0.02 with torch's plain layers too."""
 pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 requires_fbgemm = pytest.mark.skipif(not has_fbgemm(), reason="needs FBGEMM")
 
@@ -57,7 +59,7 @@ def test_packed_network_equals_the_plain_one(
             expected = plain(ids[:, :length]).logits
             found = packed(ids[:, :length]).logits
             assert found.dtype == (torch.bfloat16 if dtype == torch.bfloat16 else torch.float32)
-            assert (found - expected).abs().max() < TOLERANCE[dtype]
+            assert (found - expected).norm() < RELATIVE_TOLERANCE[dtype] * expected.norm()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -76,7 +78,7 @@ def test_packed_layer_takes_any_number_of_rows(
         for rows in (0, 1, 2, 8, 33, 100):
             found = packed(given[:, :rows])
             assert found.shape == (1, rows, outputs)
-            assert torch.allclose(found, expected[:, :rows], rtol=0, atol=TOLERANCE[dtype])
+            assert torch.allclose(found.float(), expected[:, :rows], rtol=0, atol=TOLERANCE[dtype])
 
 
 def test_float32_rows_are_equal_beside_any_others() -> None:
