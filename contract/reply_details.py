@@ -15,6 +15,8 @@ MAX_VALUE_CHARACTERS: Final = 2_000
 """Slack's limit for the value of a button."""
 MAX_COUNT: Final = 10**9
 """Largest count and duration (ms)."""
+MAX_REVISION_CHARACTERS: Final = 100
+"""A commit has 40, a tag or branch rarely more."""
 MAX_SEED: Final = 2**32 - 1
 """Largest seed of a reply."""
 
@@ -29,6 +31,9 @@ def _require_printable(text: str) -> str:
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Label = Annotated[str, Field(max_length=40), AfterValidator(_require_printable)]
 Line = Annotated[str, Field(max_length=240), AfterValidator(_require_printable)]
+Revision = Annotated[
+    str, Field(max_length=MAX_REVISION_CHARACTERS), AfterValidator(_require_printable)
+]
 
 
 class ReplyDetails(BaseModel):
@@ -47,7 +52,7 @@ class ReplyDetails(BaseModel):
 
     reply_id: str = Field(default="", pattern=r"^[0-9a-f]{0,16}$")
     model: Line = ""
-    revision: Line = ""
+    revision: Revision = ""
     device: Label = ""
     dtype: Label = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)

@@ -38,7 +38,7 @@ RESOURCE_MODULES: Final = frozenset(
         ),
         *("testing.postgres_server", "testing.redis_server", "testing.reply_harness"),
         "testing.worker_harness",
-        *("testing.workspace", "tests.adversarial", "worker.engine.loading"),
+        *("testing.workspace", "tests.adversarial", "worker.checks.pool", "worker.engine.loading"),
     }
 )
 """Modules that start processes and servers, open connections or load models."""

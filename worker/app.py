@@ -34,6 +34,7 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline, ThreadSources
+from worker.checks.pool import CheckPool
 from worker.engine import Engine, EngineHealth
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
@@ -90,6 +91,7 @@ class _Parts:
     engine: Engine
     health: WorkerHealth
     metrics: Metrics
+    checks: CheckPool
 
 
 async def run_worker(settings: Settings) -> str | None:
@@ -116,7 +118,10 @@ async def run_worker(settings: Settings) -> str | None:
             token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
             client = await open_web_client(token, url, stack)
             probe = AccessProbe(client, access, lambda: settings.reload_secret("slack_bot_token"))
-            parts = _Parts(settings, connections, client, access, probe, engine, health, metrics)
+            parts = _Parts(
+                *(settings, connections, client, access, probe, engine, health, metrics),
+                checks=await stack.enter_async_context(CheckPool()),
+            )
             await _start_and_serve(parts, shutdown)
     finally:
         await engine.shut_down()
@@ -302,6 +307,7 @@ def _build_services(parts: _Parts) -> Services:
         metrics,
         failpoints=failpoints,
     )
+    pipeline.layout.check_blocks = parts.checks.check_blocks
     heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
 
     sessions = AgentSessions(slack, async_redis)

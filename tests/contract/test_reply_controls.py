@@ -11,6 +11,7 @@ from contract.language import Language
 from contract.reply_controls import ReplyAddress, ReplyVersions, build_controls
 from contract.reply_details import (
     MAX_COUNT,
+    MAX_REVISION_CHARACTERS,
     MAX_SEED,
     MAX_VALUE_CHARACTERS,
     ReplyDetails,
@@ -23,7 +24,7 @@ ADDRESS = ReplyAddress(thread_ts="1.0", ts="2.0", asker="U1")
 FULL_DETAILS = ReplyDetails(
     reply_id="f" * 16,
     model="é" * 240,
-    revision='"' * 240,
+    revision='"' * MAX_REVISION_CHARACTERS,
     device="c" * 40,
     dtype="d" * 40,
     seed=MAX_SEED,
@@ -31,7 +32,9 @@ FULL_DETAILS = ReplyDetails(
     top_k=MAX_COUNT,
     top_p=0.123456789123,
     verdicts=tuple(
-        CodeVerdict(kind=VerdictKind.UNFINISHED, code="c" * 20, line=10**6, blocks=10**6)
+        CodeVerdict(
+            kind=VerdictKind.UNFINISHED, code="c" * 20, line=10**6, why="w" * 12, blocks=10**6
+        )
         for _ in range(MAX_VERDICTS)
     ),
     verdicts_left_out=MAX_COUNT,

@@ -92,8 +92,8 @@ class AnswerPipeline:
         self._limits = limits
         self._metrics = metrics
         self._failpoints = failpoints
-        self._layout = ReplyLayout()
-        self._publisher = ReplyPublisher(self._layout, self._answer_cache)
+        self.layout = ReplyLayout()
+        self._publisher = ReplyPublisher(self.layout, self._answer_cache)
 
     async def run(self, context: JobContext) -> Outcome:
         """
@@ -211,7 +211,7 @@ class AnswerPipeline:
             run.message,
             self._generator,
             self._limits,
-            layout=self._layout,
+            layout=self.layout,
             failpoints=self._failpoints,
         )
         attempt.present = run.versions.present

@@ -8,7 +8,13 @@ from typing import Final
 
 from contract.answers import Answer
 from contract.job import Job
-from contract.reply_details import MAX_SEED, ReplyDetails, limit_count, shorten_line
+from contract.reply_details import (
+    MAX_REVISION_CHARACTERS,
+    MAX_SEED,
+    ReplyDetails,
+    limit_count,
+    shorten_line,
+)
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import Generator, LoadedModel
 from worker.answering.publishing.finished_answer import FinishedAnswer, create_reply_id
@@ -172,7 +178,7 @@ def describe_model(info: ModelInfo) -> dict[str, str]:
     """Return the fields of the details that name a model."""
     return {
         "model": shorten_line(info.name),
-        "revision": shorten_line(info.revision or ""),
+        "revision": shorten_line(info.revision or "", MAX_REVISION_CHARACTERS),
         "device": shorten_line(info.device, 40),
         "dtype": shorten_line(info.dtype, 40),
     }

@@ -1,10 +1,12 @@
 """Rendering: the model's text, in progress or finished, as Slack messages and files."""
 
+from worker.render.code_checks import list_checkable
 from worker.render.compose import (
     compose_final,
     compose_growing,
     compose_plain,
     compose_reply,
+    parse_reply,
 )
 from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
 from worker.render.texts import compose_status, compose_stop_notice
@@ -21,4 +23,6 @@ __all__ = [
     "compose_reply",
     "compose_status",
     "compose_stop_notice",
+    "list_checkable",
+    "parse_reply",
 ]

@@ -1,12 +1,12 @@
 """Composes a reply: parsed pieces become messages and files, with our notes below them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from contract.code_verdicts import describe_verdicts
+from contract.code_verdicts import CodeVerdict, describe_verdicts
 from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
 from worker.render.languages import PLAIN_TEXT
@@ -18,6 +18,7 @@ from worker.render.model import (
     CodeBlock,
     ComposedReply,
     Message,
+    ParsedReply,
     Part,
     Piece,
     Prose,
@@ -76,11 +77,21 @@ def compose_growing(text: str, language: Language) -> Message:
 
 
 def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
-    """Return the parts of the finished reply: see `compose_reply`."""
-    return compose_reply(text, facts=facts).parts
+    """Return the parts of the finished reply, with its code unchecked: see `compose_reply`."""
+    return compose_reply(parse_reply(text, facts=facts), {}, facts=facts).parts
 
 
-def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
+def parse_reply(text: str, *, facts: ReplyFacts) -> ParsedReply:
+    """Return the pieces of the finished reply; its code can then be checked."""
+    source = sanitize.sanitize_text(text[:MAX_REPLY_CHARACTERS])
+    known_addresses = links.collect_addresses(facts.conversation_texts)
+    pieces, is_complete = _parse_visible(source, known_addresses, FINAL_BUDGET)
+    return ParsedReply(source, tuple(pieces), is_complete, len(text) > MAX_REPLY_CHARACTERS)
+
+
+def compose_reply(
+    reply: ParsedReply, verdicts: Mapping[CodeBlock, CodeVerdict], *, facts: ReplyFacts
+) -> ComposedReply:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.
 
@@ -88,21 +99,18 @@ def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
     than `MAX_MESSAGES` messages, or of more work than `FINAL_BUDGET`, ends with a file that
     contains the whole reply. Text beyond `MAX_REPLY_CHARACTERS` is left out, with a notice.
     """
-    source = sanitize.sanitize_text(text[:MAX_REPLY_CHARACTERS])
-    known_addresses = links.collect_addresses(facts.conversation_texts)
-    pieces, is_complete = _parse_visible(source, known_addresses, FINAL_BUDGET)
-    pieces = code_checks.attach_checks(pieces)
+    pieces = code_checks.attach_verdicts(reply.pieces, verdicts)
     pages = _build_pages(pieces, keep_whole=True)
     if len(pages) > MAX_MESSAGES:
         pages = _build_pages(pieces, keep_whole=False)
     closing_sentences: list[Translatable | str] = [
-        texts.REPLY_TOO_LONG if len(text) > MAX_REPLY_CHARACTERS else "",
-        *_collect_notices(source, pieces, facts),
+        texts.REPLY_TOO_LONG if reply.is_too_long else "",
+        *_collect_notices(reply.source, pieces, facts),
         _select_disclaimer(pieces, facts),
     ]
-    if len(pages) > MAX_MESSAGES or not is_complete:
+    if len(pages) > MAX_MESSAGES or not reply.is_complete:
         pages = pages[: MAX_MESSAGES - 1]
-        pages[-1].files.append(_create_full_reply(source, facts.language))
+        pages[-1].files.append(_create_full_reply(reply.source, facts.language))
         closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
     parts = tuple(
         part

@@ -182,3 +182,17 @@ class CodeBlock:
 
 
 Piece = Prose | CodeBlock
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """
+    The pieces of a finished reply, from its sanitized `source`.
+
+    `is_complete` is whether the pieces are all of it. `is_too_long` means that its end is lost.
+    """
+
+    source: str
+    pieces: tuple[Piece, ...]
+    is_complete: bool
+    is_too_long: bool

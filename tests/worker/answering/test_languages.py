@@ -7,6 +7,7 @@ import pytest
 from contract.language import Language
 from contract.rework import ReworkKind
 from contract.stop import StopRecord
+from testing.checked_replies import compose_checked
 from testing.language_checks import find_english
 from testing.reply_harness import ReplyHarness
 from testing.rework_harness import ReworkHarness
@@ -18,7 +19,6 @@ from worker.render import (
     ReplyFacts,
     compose_growing,
     compose_plain,
-    compose_reply,
     compose_stop_notice,
 )
 from worker.render.file_messages import compose_file_messages, mark_incomplete
@@ -73,7 +73,7 @@ def compose_blocks(text: str, **facts: object) -> list[object]:
     """Return the blocks and titles of a finished reply for a reader of Chinese."""
     values = {"model": "m", "finish_reason": "stop", "max_new_tokens": 9} | facts
     found = ReplyFacts(**values, language=Language.CHINESE)  # type: ignore[arg-type]
-    replies = (compose_reply(text, facts=found), ComposedReply(compose_plain(text, facts=found)))
+    replies = (compose_checked(text, facts=found), ComposedReply(compose_plain(text, facts=found)))
     return [
         part.blocks if isinstance(part, Message) else {"title": part.title}
         for reply in replies

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from testing.checked_replies import compose_checked
 from testing.slack_parser import context_texts, find_elements, find_problems, model_text
+from worker.checks.python_code import PYTHON
 from worker.render import Message, ReplyFacts, Snippet, compose_final, texts
 from worker.render.model import CutReason
 
@@ -18,7 +20,7 @@ DISCLAIMER = (
 def reply_context(text: str, facts: ReplyFacts = FACTS) -> list[str]:
     """Return our sentences below the last message of a reply."""
     return context_texts(
-        [part for part in compose_final(text, facts=facts) if isinstance(part, Message)][-1]
+        [part for part in compose_checked(text, facts=facts).parts if isinstance(part, Message)][-1]
     )
 
 
@@ -71,9 +73,9 @@ def test_dropped_turns_are_mentioned(dropped: int, sentence: str) -> None:
 
 def test_disclaimer_says_code_was_not_run() -> None:
     """With code, the disclaimer points at the parser's result."""
-    lines = reply_context("```python\nx = 1\n```\n\n```bash\nls\n```")
+    lines = reply_context("```python\nx = 1\n```\n\n```diff\n+ x\n```")
 
-    assert lines[0] == "python: parses · bash: not checked"
+    assert lines[0] == f"{PYTHON}: parses · diff: not checked"
     assert lines[-1].endswith("The code was parsed but not run (result above).")
 
 
@@ -81,17 +83,17 @@ def test_verdict_is_in_the_message_of_its_code() -> None:
     """Each message has the verdicts on its own code."""
     block = "```python\n" + "x = 1\n" * 1_000 + "```\n"
     broken = block.replace("x = 1", "x = = 1")
-    first, second = compose_final(block + broken, facts=FACTS)
+    first, second = compose_checked(block + broken, facts=FACTS).parts
 
-    assert context_texts(first)[:2] == ["python: parses", "Part 1 of 2"]
-    assert context_texts(second)[:2] == ["python: does not parse (line 1)", "Part 2 of 2"]
+    assert context_texts(first)[:2] == [f"{PYTHON}: parses", "Part 1 of 2"]
+    assert context_texts(second)[:2] == [f"{PYTHON}: does not parse (line 1)", "Part 2 of 2"]
 
 
 def test_split_code_is_checked_once_as_a_whole() -> None:
     """Half a block may parse by accident; the verdict is in the message where it ends."""
     blocks = ["x = [\n" + "    1,\n" * (880 + n) + "= =]\n" for n in range(5)]
     text = "".join(f"Words.\n\n```python\n{block}```\n" for block in blocks)
-    messages = compose_final(text, facts=FACTS)
+    messages = compose_checked(text, facts=FACTS).parts
 
     assert len(messages) == 4
     lines = [
@@ -141,12 +143,12 @@ def test_control_characters_are_removed() -> None:
 
 def test_file_is_named_in_the_message_before_it() -> None:
     """That message also has the verdict on the file."""
-    first, file, last = compose_final(
-        "Before\n```python\n" + "x = 1\n" * 1_600 + "```\nAfter", facts=FACTS
-    )
+    text = "Before\n```python\n" + "x = 1\n" * 1_600 + "```\nAfter"
+    first, file, last = compose_checked(text, facts=FACTS).parts
 
     assert isinstance(file, Snippet)
-    assert context_texts(first) == ["python: parses", "Files below: reply-1.py", "Part 1 of 2"]
+    sentences = [f"{PYTHON}: parses", "Files below: reply-1.py", "Part 1 of 2"]
+    assert context_texts(first) == sentences
     assert context_texts(last)[0] == "Part 2 of 2"
 
 

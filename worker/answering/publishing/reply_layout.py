@@ -7,17 +7,19 @@ every other reply and each check of a lease.
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import structlog
 
+from contract.code_verdicts import CodeVerdict
 from contract.language import Language
 from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
 from worker.render import ComposedReply, Message, ReplyFacts
+from worker.render.model import CodeBlock
 
 T = TypeVar("T")
 
@@ -46,11 +48,20 @@ def choose_layout(progress: JobProgress) -> LayoutKind:
     return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
 
 
+CheckBlocks = Callable[[Sequence[CodeBlock]], Awaitable[Mapping[CodeBlock, CodeVerdict]]]
+"""Checks code; returns verdicts on the blocks that it could check, in bounded time."""
+
+
+async def _check_nothing(_: Sequence[CodeBlock]) -> Mapping[CodeBlock, CodeVerdict]:
+    return {}
+
+
 class ReplyLayout:
     """Renders replies. A reply that cannot be rendered in time is shown as plain text."""
 
     def __init__(self, timeout_seconds: float = LAYOUT_TIMEOUT_SECONDS) -> None:
-        """Start the threads; a layout may take `timeout_seconds`."""
+        """Start the threads. A layout may take `timeout_seconds` besides the checks of its code."""
+        self.check_blocks: CheckBlocks = _check_nothing
         self._timeout_seconds = timeout_seconds
         self._threads = eager_thread_pool(LAYOUT_THREADS, "layout")
 
@@ -68,7 +79,10 @@ class ReplyLayout:
         """Return the finished reply and its layout: plain if Markdown is not rendered in time."""
         if kind is LayoutKind.MARKDOWN:
             try:
-                compose = functools.partial(render.compose_reply, text, facts=facts)
+                parse = functools.partial(render.parse_reply, text, facts=facts)
+                reply = await self.run_in_thread(parse)
+                verdicts = await self.check_blocks(render.list_checkable(reply.pieces))
+                compose = functools.partial(render.compose_reply, reply, verdicts, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400

@@ -1,0 +1,69 @@
+"""Parsers: parses, does not parse, or not checked."""
+
+import pytest
+
+from contract.code_verdicts import REASONS
+from testing.checked_replies import check_block
+from worker.checks import data_formats, python_code
+from worker.render.languages import find_language
+from worker.render.model import CodeBlock
+
+
+def check_text(text: str, tag: str = "python") -> str:
+    """Return the verdict on a closed block."""
+    return str(check_block(CodeBlock(text, find_language(tag))).describe()).partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "said"),
+    [
+        ("def f():\n    return 1", "python", "parses"),
+        ("    indented = 1\n    more = 2", "py", "parses"),
+        ("x = '\\d'", "python", "parses"),
+        ("else:\n    x = 1", "python", "parses"),
+        ("except ValueError as error:\n    raise", "python", "parses"),
+        ("else:\nx = 1", "python", "does not parse (line 1)"),
+        ("x = (\n1\n", "python", "does not parse (line 1: '(' was never closed)"),
+        ("x = {", "python", "does not parse (line 1: '{' was never closed)"),
+        ("x = 'a", "python", "does not parse (line 1: a string was never closed)"),
+        ("x = 1\ny = = 2", "python3", "does not parse (line 2)"),
+        ("print 'hello'", "python", "does not parse (line 1: missing parentheses in a call)"),
+        (">>> x = 1\n1", "python", "not checked"),
+        ("!pip install x\nimport x", "python", "not checked"),
+        ("def f(...):\n    pass", "python", "not checked"),
+        ("x = <your name>", "python", "not checked"),
+        ("x = 1\x00", "python", "not checked"),
+        ("", "python", "not checked"),
+        ("x", "", "not checked"),
+        ("x", "diff", "not checked"),
+        ('{"a": [1, 2.5, null]}', "json", "parses"),
+        ('{"a": 1,\n "b": }', "json", "does not parse (line 2: expected a value)"),
+        ('{"a": NaN}', "json", "not checked"),
+        ("{\n  ...\n}", "json", "not checked"),
+        ("1" * 5_000, "json", "not checked"),
+    ],
+)
+def test_verdict_says_no_more_than_a_parser_knows(text: str, tag: str, said: str) -> None:
+    """A sketch, a console and a fragment are not called broken."""
+    assert check_text(text, tag) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-" * 40_000 + "1", "x" + "[0]" * 13_000, "a." * 19_000 + "a", "lambda:" * 5_000,
+     "1+" * 20_000 + "1", "(" * 300 + ")" * 300],
+)  # fmt: skip
+def test_hostile_python_is_not_checked(text: str) -> None:
+    """A parser that gives up says nothing about the code."""
+    assert check_text(text) == "not checked"
+
+
+def test_hostile_json_is_not_checked() -> None:
+    """Deep nesting is refused for JSON too."""
+    assert check_text("[" * 39_000, "json") == "not checked"
+
+
+def test_each_reason_has_words() -> None:
+    """A name without words would not be shown."""
+    tables = (python_code.REASONS, data_formats.JSON_REASONS)
+    assert {name for table in tables for _, name in table} <= REASONS.keys()

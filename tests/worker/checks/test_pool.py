@@ -1,0 +1,115 @@
+"""Check pool: hostile code costs its own verdict, and nothing else."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from contract.code_verdicts import CodeVerdict, VerdictKind
+from testing.process_tree import find_survivors, list_children
+from worker.checks import pool as pool_module
+from worker.checks.pool import MAX_BLOCK_CHARACTERS, NUM_CHILDREN, CheckPool
+from worker.checks.python_code import PYTHON
+from worker.render.languages import find_language
+from worker.render.model import CodeBlock
+
+GOOD = CodeBlock("x = 1", find_language("python"))
+PARSES = CodeVerdict(kind=VerdictKind.PARSES, code=PYTHON)
+
+
+@pytest.fixture
+async def pool() -> AsyncGenerator[CheckPool]:
+    """A pool with its children, which have time to start on a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool_module, "MAX_BLOCK_SECONDS", 60.0)
+        patch.setattr(pool_module, "MAX_REPLY_SECONDS", 120.0)
+        async with CheckPool() as pool:
+            yield pool
+
+
+def list_pids(pool: CheckPool) -> list[int]:
+    """Return the process ids of the children."""
+    return [child._process.pid for child in pool._children if child._process is not None]
+
+
+async def test_killed_children_are_replaced(pool: CheckPool) -> None:
+    """The block of a dead child is not checked; the next one is."""
+    assert await pool.check_blocks([GOOD, GOOD]) == {GOOD: PARSES}
+    killed = list_pids(pool)
+    assert len(killed) == NUM_CHILDREN
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(find_survivors, set(killed))
+
+    checks = [await pool.check_blocks([GOOD]) for _ in range(NUM_CHILDREN + 1)]
+    assert checks[-1] == {GOOD: PARSES}
+    assert {} in checks
+    assert not {*killed} & {*list_pids(pool)}
+
+
+async def test_hanging_child_costs_its_block_alone(
+    pool: CheckPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply gets no verdict on it, and the child is killed."""
+    pids = list_pids(pool)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 0.01)
+    many = [CodeBlock(f"x = {n}", find_language("python")) for n in range(NUM_CHILDREN)]
+    assert await pool.check_blocks(many) == {}
+    assert not await asyncio.to_thread(find_survivors, set(pids))
+
+    monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 60.0)
+    assert await pool.check_blocks([GOOD]) == {GOOD: PARSES}
+
+
+async def test_time_of_a_reply_is_bounded(pool: CheckPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While other replies hold all children, code stays unchecked."""
+    held = [await pool._idle.get() for _ in range(NUM_CHILDREN)]
+    monkeypatch.setattr(pool_module, "MAX_REPLY_SECONDS", 0.01)
+    assert await pool.check_blocks([GOOD]) == {}
+    for child in held:
+        pool._idle.put_nowait(child)
+
+    monkeypatch.setattr(pool_module, "MAX_REPLY_SECONDS", 60.0)
+    long = CodeBlock("#" * (MAX_BLOCK_CHARACTERS + 1), find_language("python"))
+    assert await pool.check_blocks([long, GOOD]) == {GOOD: PARSES}
+
+
+async def test_children_end_with_the_pool() -> None:
+    """Without children there is no verdict, and no wait for one."""
+    async with CheckPool() as pool:
+        pids = list_pids(pool)
+        assert {*pids} <= {*list_children(os.getpid())}
+
+    assert not await asyncio.to_thread(find_survivors, set(pids))
+    assert await pool.check_blocks([GOOD]) == {}
+
+
+async def test_children_end_with_a_killed_worker() -> None:
+    """Not even a child that is busy stays behind: the kernel kills it."""
+    script = (
+        "import asyncio, os\n"
+        "from worker.checks.pool import CheckPool\n"
+        "async def main():\n"
+        "    async with CheckPool() as pool:\n"
+        "        print(*(c._process.pid for c in pool._children), flush=True)\n"
+        '        await pool._children[0].ask(b\'{"code": "python", "text": "x"}\\n\')\n'
+        "        print('ready', flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    pids = {*map(int, (await worker.stdout.readline()).split())}
+    assert len(pids) == NUM_CHILDREN
+    await worker.stdout.readline()
+    worker.kill()
+    await worker.wait()
+
+    assert not await asyncio.to_thread(find_survivors, pids)

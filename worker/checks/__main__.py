@@ -1,0 +1,47 @@
+"""Child process of the checks: one request a line, one finding a line. Ends with its parent."""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from worker.checks.parsers import check_code
+from worker.engine.sandbox import Sandbox, readable_paths
+
+PR_SET_PDEATHSIG: Final = 1
+"""See prctl(2)."""
+MAX_ADDRESS_BYTES: Final = 512 << 20
+"""Address space, most of it libraries that take no memory of their own."""
+MAX_DATA_BYTES: Final = 96 << 20
+"""Memory that the process may write to."""
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe."""
+    confine_process()
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        finding = check_code(request["code"], request["text"])
+        sys.stdout.buffer.write(json.dumps(asdict(finding)).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def confine_process() -> None:
+    """Limit memory, forbid sockets and writing to files, and die with the parent."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_BYTES, MAX_ADDRESS_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
+    sandbox = Sandbox()
+    sandbox.harden_process()
+    sandbox.restrict_thread(readable=readable_paths(Path(os.devnull)))
+    sandbox.forbid_sockets()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Findings: what a parser found in one block of code, in the child's words. Imports little."""
+
+from dataclasses import dataclass
+from typing import Final
+
+PARSES: Final = "parses"
+BROKEN: Final = "broken"
+UNCHECKED: Final = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    Result of one check; the values are those of `contract.code_verdicts.CodeVerdict`.
+
+    `code` names the language, `line` the line that does not parse (0: unknown), and `why` the
+    reason, a key of `REASONS`.
+    """
+
+    kind: str
+    code: str = ""
+    line: int = 0
+    why: str = ""
+
+
+NOT_CHECKED: Final = Finding(UNCHECKED)
+FINE: Final = Finding(PARSES)

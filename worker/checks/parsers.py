@@ -1,0 +1,42 @@
+"""Choice of a parser for one block of code, and what a reader may conclude from its result."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from worker.checks.data_formats import check_json
+from worker.checks.findings import BROKEN, NOT_CHECKED, Finding
+from worker.checks.python_code import check_python
+
+PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
+    {
+        "python": check_python,
+        "json": check_json,
+    }
+)
+PLACEHOLDER: Final = re.compile(
+    r"\.\.\.(?![\w\[{($])"  # left out; a spread has a name behind it
+    r"|…|\{\{|\{%"
+    r"|<[A-Za-z]\w*[- ][\w -]*>"  # a template, or <your name>
+    r"|^[ \t]*(?:[$#>]|>>>|\w+@[\w.-]+[:~ ]\S*[$#]) "  # a prompt
+    r"|^(?:@@|---|\+\+\+) ",  # a diff
+    re.MULTILINE,
+)
+"""Signs of a sketch: such a block need not parse to be of use."""
+
+
+def check_code(language: str, text: str) -> Finding:
+    """Return what is known about one block. A fragment or a sketch is never called broken."""
+    parse = PARSERS.get(language)
+    if parse is None or not text.strip():
+        return replace(NOT_CHECKED, code=language)
+    try:
+        finding = parse(text)
+    except (MemoryError, RecursionError, ValueError):
+        # Hostile nesting or a huge number: the parser gave up, so the code may still be valid.
+        finding = NOT_CHECKED
+    if finding.kind == BROKEN and PLACEHOLDER.search(text):
+        finding = NOT_CHECKED
+    return finding if finding.code else replace(finding, code=language)

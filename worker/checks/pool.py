@@ -1,0 +1,140 @@
+"""
+Check pool: a few child processes that parse code, one block each at a time.
+
+A child that hangs, dies or answers with anything but a verdict is killed, and its block counts as
+not checked. Another child takes its place with the next block.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+from contract.code_verdicts import CodeVerdict
+from worker.render.model import CodeBlock
+
+log = structlog.get_logger()
+
+NUM_CHILDREN: Final = 2
+"""Replies whose code is checked at the same time."""
+MAX_REPLY_SECONDS: Final = 0.9
+"""Maximum seconds for all code of a reply; the rest stays unchecked."""
+MAX_BLOCK_SECONDS: Final = 0.4
+"""Maximum seconds for one block, with the start of a child where one is needed."""
+MAX_BLOCK_CHARACTERS: Final = 64_000
+"""A longer block is not checked."""
+MAX_ANSWER_BYTES: Final = 4 * 1024
+PROJECT_ROOT: Final = Path(__file__).parents[2]
+
+
+class CheckPool:
+    """The children, in an `async with`; outside of it no code is checked."""
+
+    def __init__(self) -> None:
+        """Create a pool without children."""
+        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        self._children: list[_Child] = []
+
+    async def __aenter__(self) -> Self:
+        """Start the children. One that cannot start now may start with a block."""
+        self._children = [_Child() for _ in range(NUM_CHILDREN)]
+        for child in self._children:
+            with contextlib.suppress(OSError):
+                await child.start()
+            self._idle.put_nowait(child)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Kill the children."""
+        children, self._children = self._children, []
+        for child in children:
+            child.kill()
+        for child in children:
+            await child.wait()
+
+    async def check_blocks(self, blocks: Iterable[CodeBlock]) -> dict[CodeBlock, CodeVerdict]:
+        """Return the verdicts on those blocks that could be checked in time."""
+        verdicts: dict[CodeBlock, CodeVerdict] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MAX_REPLY_SECONDS):
+                for block in dict.fromkeys(blocks if self._children else ()):
+                    await self._add_verdict(block, verdicts)
+        return verdicts
+
+    async def _add_verdict(self, block: CodeBlock, verdicts: dict[CodeBlock, CodeVerdict]) -> None:
+        if len(block.text) > MAX_BLOCK_CHARACTERS:
+            return
+        request = {"code": block.language.name, "text": block.text}
+        child = await self._idle.get()
+        try:
+            verdict = await child.ask(json.dumps(request).encode() + b"\n")
+        finally:
+            self._idle.put_nowait(child)
+        if verdict is not None:
+            verdicts[block] = verdict
+
+
+class _Child:
+    """One place in the pool, with a process in it while that answers."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._ended: Process | None = None
+
+    async def start(self) -> Process:
+        """Start the process. Raises `OSError`."""
+        paths = [str(PROJECT_ROOT), *(path for path in sys.path if path)]
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            # Without `site`: no module of the environment runs in the child.
+            *("-S", "-P", "-m", "worker.checks"),
+            stdin=PIPE,
+            stdout=PIPE,
+            # A traceback would quote the code.
+            stderr=DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(paths)},
+            limit=MAX_ANSWER_BYTES,
+            start_new_session=True,
+        )
+        return self._process
+
+    async def ask(self, request: bytes) -> CodeVerdict | None:
+        """Return the child's verdict; `None` if there is none in time."""
+        verdict = None
+        try:
+            async with asyncio.timeout(MAX_BLOCK_SECONDS):
+                line = await self._exchange_lines(request)
+            verdict = CodeVerdict.model_validate_json(line)
+        except (OSError, TimeoutError, ValueError) as error:
+            log.warning("code not checked", error=type(error).__name__)
+        finally:
+            if verdict is None:
+                self.kill()
+        return verdict
+
+    def kill(self) -> None:
+        """Kill the process, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        self._ended, self._process = self._process, None
+
+    async def wait(self) -> None:
+        """Wait until the killed process has ended."""
+        if self._ended is not None:
+            await self._ended.wait()
+
+    async def _exchange_lines(self, request: bytes) -> bytes:
+        process = self._process or await self.start()
+        if process.stdin is None or process.stdout is None:
+            raise OSError("a child without pipes")
+        process.stdin.write(request)
+        await process.stdin.drain()
+        return await process.stdout.readline()
