@@ -88,6 +88,10 @@ BENCHMARKS: Final = {
         "CPU time of the host for a step with constant logits",
         (Option("--runs", 5, MEDIANS), Option("--steps", 50, "steps of a run")),
     ),
+    "secrets": Benchmark(
+        "found and false secrets, and the time of masking",
+        (Option("--seed", 0, "seed of the set"),),
+    ),
     "speculation": Benchmark(
         "gain and cost of speculative decoding, on a CPU", (Option("--rounds", 3, MEDIANS),)
     ),

@@ -1,0 +1,42 @@
+# ruff: noqa: S105 - names of kinds, and no secrets
+"""Kinds of secrets; a placeholder names the kind."""
+
+from enum import StrEnum
+
+
+class SecretKind(StrEnum):
+    """Kind of a secret. Redis stores the values."""
+
+    AWS_KEY = "aws-key"
+    AWS_SECRET = "aws-secret"
+    AZURE_KEY = "azure-key"
+    GOOGLE_KEY = "google-key"
+    SLACK_TOKEN = "slack-token"
+    SLACK_WEBHOOK = "slack-webhook"
+    GITHUB_TOKEN = "github-token"
+    GITLAB_TOKEN = "gitlab-token"
+    NPM_TOKEN = "npm-token"
+    PYPI_TOKEN = "pypi-token"
+    DOCKER_TOKEN = "docker-token"
+    STRIPE_KEY = "stripe-key"
+    SHOPIFY_TOKEN = "shopify-token"
+    SQUARE_TOKEN = "square-token"
+    TWILIO_KEY = "twilio-key"
+    SENDGRID_KEY = "sendgrid-key"
+    MAILGUN_KEY = "mailgun-key"
+    OPENAI_KEY = "openai-key"
+    ANTHROPIC_KEY = "anthropic-key"
+    HUGGING_FACE_TOKEN = "hugging-face-token"
+    DIGITALOCEAN_TOKEN = "digitalocean-token"
+    DATABRICKS_TOKEN = "databricks-token"
+    VAULT_TOKEN = "vault-token"
+    GRAFANA_TOKEN = "grafana-token"
+    TELEGRAM_TOKEN = "telegram-token"
+    DISCORD_TOKEN = "discord-token"
+    PRIVATE_KEY = "private-key"
+    JWT = "jwt"
+    URL_PASSWORD = "url-password"
+    AUTHORIZATION = "authorization"
+    PASSWORD = "password"
+    TOKEN = "token"
+    API_KEY = "api-key"

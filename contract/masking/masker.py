@@ -1,0 +1,101 @@
+"""
+Secret masker: replaces each secret by a placeholder such as `<secret:aws-key:1>`.
+
+A placeholder takes the place of the value alone, so that quotes, names and addresses around it
+stay. Masked text is masked text: to mask it once more changes nothing.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from contract.masking.formats import LITERALS
+from contract.masking.kinds import SecretKind
+from contract.masking.names import Finding, find_named_secrets, is_random
+
+PLACEHOLDERS: Final = re.compile(r"(?:<|&lt;)secret:[a-z-]{2,20}:(?P<number>[1-9][0-9]{0,3})[>&]")
+MAX_REPEATED_VALUES: Final = 32
+"""Distinct secrets of a text that are searched elsewhere in it too."""
+MAX_PASSES: Final = 3
+
+
+class SecretMasker:
+    """
+    Masks the texts of one message; the same secret has the same number in all of them.
+
+    With `escape`, placeholders are those of escaped text, as Slack's mrkdwn is.
+    """
+
+    def __init__(self, *, escape: bool = False) -> None:
+        self._brackets = ("&lt;", "&gt;") if escape else ("<", ">")
+        self._numbers: dict[tuple[SecretKind, str], int] = {}
+        self._counts: Counter[SecretKind] = Counter()
+        self._first_number = 1
+
+    @property
+    def kinds(self) -> tuple[SecretKind, ...]:
+        """Kinds of the secrets so far, in order."""
+        return tuple(dict.fromkeys(kind for kind, _ in self._numbers))
+
+    @property
+    def count(self) -> int:
+        """Number of distinct secrets so far."""
+        return len(self._numbers)
+
+    def mask_text(self, text: str) -> str:
+        """Return a text with each secret replaced by its placeholder."""
+        found = _find_secrets(text)
+        if found:
+            taken = (1 + int(one["number"]) for one in PLACEHOLDERS.finditer(text))
+            self._first_number = max((self._first_number, *taken))
+        # A placeholder may set a value free that was part of a longer word.
+        passes = 0
+        while found and passes < MAX_PASSES:
+            text, passes = self._replace_secrets(text, found), passes + 1
+            found = _find_secrets(text)
+        return text
+
+    def _replace_secrets(self, text: str, found: Sequence[Finding]) -> str:
+        pieces, end = [], 0
+        for start, stop, kind in found:
+            pieces += [text[end:start], self._name_secret(kind, text[start:stop])]
+            end = stop
+        masked = "".join([*pieces, text[end:]])
+        repeated = {text[start:stop]: kind for start, stop, kind in found}
+        for value, kind in list(repeated.items())[:MAX_REPEATED_VALUES]:
+            if is_random(value):
+                masked = masked.replace(value, self._name_secret(kind, value))
+        return masked
+
+    def _name_secret(self, kind: SecretKind, value: str) -> str:
+        number = self._numbers.get((kind, value))
+        if number is None:
+            number = self._numbers[kind, value] = self._first_number + self._counts[kind]
+            self._counts[kind] += 1
+        opening, closing = self._brackets
+        return f"{opening}secret:{kind}:{number}{closing}"
+
+
+def mask_secrets(text: str) -> str:
+    """Return a text with each secret replaced by its placeholder."""
+    return SecretMasker().mask_text(text)
+
+
+def _find_secrets(text: str) -> list[Finding]:
+    """Return the secrets of a text in order; one of a known format hides others around it."""
+    formats = [(literal, one) for literal, one in LITERALS if literal in text]
+    found = [
+        (start, stop, one.kind)
+        for literal, one in formats
+        for start, stop in one.find_spans(text, literal)
+    ]
+    found += find_named_secrets(text)
+    if not found:
+        return []
+    taken, kept = bytearray(len(text)), []
+    for start, stop, kind in found:
+        if taken.find(1, start, stop) < 0:
+            taken[start:stop] = b"\1" * (stop - start)
+            kept.append((start, stop, kind))
+    return sorted(kept)

@@ -1,0 +1,185 @@
+"""
+Named secrets: values that a name such as `password` is given, passwords in URLs, headers.
+
+Their form tells little, so that each value is judged: a word, a placeholder or an expression of
+code is no secret.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from contract.masking.kinds import SecretKind
+
+Finding = tuple[int, int, SecretKind]
+"""Beginning and end of a secret, and its kind."""
+
+KEYWORDS: Final = {
+    "passw": SecretKind.PASSWORD,
+    "passphrase": SecretKind.PASSWORD,
+    "passcode": SecretKind.PASSWORD,
+    "_pass": SecretKind.PASSWORD,
+    "pass:": SecretKind.PASSWORD,
+    'pass"': SecretKind.PASSWORD,
+    "pass'": SecretKind.PASSWORD,
+    "pwd": SecretKind.PASSWORD,
+    "密码": SecretKind.PASSWORD,
+    "密碼": SecretKind.PASSWORD,
+    "口令": SecretKind.PASSWORD,
+    "secret": SecretKind.TOKEN,
+    "token": SecretKind.TOKEN,
+    "credential": SecretKind.TOKEN,
+    "令牌": SecretKind.TOKEN,
+    "apikey": SecretKind.API_KEY,
+    "_key": SecretKind.API_KEY,
+    "-key": SecretKind.API_KEY,
+    "accesskey": SecretKind.API_KEY,
+    "密钥": SecretKind.API_KEY,
+    "密鑰": SecretKind.API_KEY,
+}
+"""Part of a name in lower case, and the kind of its value."""
+NAME_ENDS: Final = ":\"'"
+ASSIGNMENT: Final = re.compile(
+    r"""
+    [A-Za-z0-9_.-]{0,40}+(?:["'`\]]|\\"){0,3}+\s{0,8}+
+    (?::\ ?(?:str|string|String)\s{0,2}+(?==))?
+    (?:(?:=>|:=|[:=]|：|是|为)[=>]?|,(?=\ ?["']))\s{0,8}+
+    (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{6,256}+)(?=(?P=quote))
+    |(?P<bare>[A-Za-z0-9+/=_.~!@\#$%^*?-]{8,256}+)(?=[\s"'`,;<>&|)}\]\\，。；]|$))
+    """,
+    re.VERBOSE,
+)
+"""What may follow a keyword: the rest of its name, a sign and a value."""
+OPTION: Final = re.compile(r"""[A-Za-z0-9-]{0,20}+[ ]{1,2}['"]?(?P<bare>[^\s'"<>|;&]{8,256}+)""")
+"""What may follow a keyword in an option of a command line, such as `--password`."""
+OPTION_NAME: Final = re.compile(r"--[a-z-]{0,30}$")
+URL_PASSWORD: Final = re.compile(
+    r"""://[^\s:/?#@"'`<>]{0,128}+:(?P<value>[^\s/?#"'`<>@]{3,256}+)@(?=[A-Za-z0-9\[$])"""
+)
+HEADER: Final = re.compile(
+    r"""
+    (?:(?P<is_bearer>bearer)|authorization["']?\s?[:=,]\s?["']?(?:basic|token|bot|apikey))
+    \s{1,4}+(?P<value>[A-Za-z0-9._~+/=-]{12,4096}+)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+PLACEHOLDER: Final = re.compile(
+    r"""
+    ^(?:[<\[{(*$%#@.?/\\~-]|&lt;)|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
+    |^p(?:ass|w|wd)\d*$|x{4,}|\*{3,}|\.{3,}|_{4,}|0{6,}|12345|abcdef|qwerty
+    |change|example|placeholder|your|dummy|sample|redacted|insert|replace|enter_?|hidden|masked
+    |secret|passw|token|credential|\bkey|_key|none|null|true|false|undefined|default|invalid
+    |\bmy[_-]?|foo|\bbar|test|todo|fake|mock|process\.env|os\.environ|getenv|self\.|this\.
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Forms and words of values that are no secret."""
+IDENTIFIER: Final = re.compile(
+    r"[A-Za-z_]+\d{0,2}(?:[.\-_/:@#](?:[A-Za-z_]+\d{0,2}|\d{1,2}(?![A-Za-z\d])))*+"
+)
+"""Words, joined as in identifiers and paths."""
+WORD: Final = re.compile(r"[A-Za-z_.-]+\d?")
+AWS_SECRET_NAME: Final = re.compile(r"secret[_-]?access[_-]?key|aws\w{0,20}secret", re.IGNORECASE)
+AWS_SECRET: Final = re.compile(r"(?!.{0,40}EXAMPLE)[A-Za-z0-9/+]{40}")
+MIN_CHARACTERS: Final = {SecretKind.PASSWORD: 6, SecretKind.TOKEN: 12, SecretKind.API_KEY: 16}
+MIN_ENTROPY_BITS: Final = 2.9
+"""Entropy of a token (bits for each character); repetitive texts have less."""
+MIN_RANDOM_CHARACTERS: Final = 8
+MAX_RANDOM_CHARACTERS: Final = 4096
+MIN_MIXED_CHARACTERS: Final = 20
+MIN_MIXED_SHARE: Final = 0.38
+"""Share of the neighbors of other case in a random text; words in one have fewer."""
+MAX_CONTEXT_CHARACTERS: Final = 40
+"""Characters before a keyword that may belong to its name."""
+SYMBOLS: Final = frozenset("!@#$%^&*+=?~")
+
+
+def find_named_secrets(text: str) -> Iterator[Finding]:
+    """Yield the secrets that a text names."""
+    # One capital letter becomes two characters in lower case, which would move all positions.
+    lowered = text.replace("İ", "I").lower()
+    if "://" in text:
+        yield from _find_url_passwords(text)
+    if "bearer" in lowered or "authorization" in lowered:
+        yield from _find_headers(text)
+    for keyword, kind in KEYWORDS.items():
+        at = lowered.find(keyword)
+        while at >= 0:
+            found = _read_assignment(text, at, len(keyword.rstrip(NAME_ENDS)), kind)
+            if found is not None:
+                yield found
+            at = lowered.find(keyword, at + len(keyword) if found is None else found[1])
+
+
+def _find_url_passwords(text: str) -> Iterator[Finding]:
+    for found in URL_PASSWORD.finditer(text):
+        value = found["value"]
+        if not PLACEHOLDER.search(value) and not value.isdigit():
+            yield (*found.span("value"), SecretKind.URL_PASSWORD)
+
+
+def _find_headers(text: str) -> Iterator[Finding]:
+    for found in HEADER.finditer(text):
+        value = found["value"]
+        is_secret = is_random(value) if found["is_bearer"] else not PLACEHOLDER.search(value)
+        if is_secret:
+            yield (*found.span("value"), SecretKind.AUTHORIZATION)
+
+
+def _read_assignment(text: str, at: int, length: int, kind: SecretKind) -> Finding | None:
+    """Return the secret that the name with the keyword at `at` is given, if there is one."""
+    found = ASSIGNMENT.match(text, at + length)
+    before = text[max(0, at - MAX_CONTEXT_CHARACTERS) : at]
+    if found is None and "--" in before and OPTION_NAME.search(before):
+        found = OPTION.match(text, at + length)
+    if found is None:
+        return None
+    is_quoted = bool(found.groupdict().get("quoted"))
+    group = "quoted" if is_quoted else "bare"
+    value = found[group]
+    name = before + text[at : found.start(group)]
+    if AWS_SECRET.fullmatch(value) and AWS_SECRET_NAME.search(name):
+        return (*found.span(group), SecretKind.AWS_SECRET)
+    is_secret = _is_secret(value, kind, is_quoted=is_quoted)
+    return (*found.span(group), kind) if is_secret else None
+
+
+def _is_secret(value: str, kind: SecretKind, *, is_quoted: bool) -> bool:
+    if len(value) < MIN_CHARACTERS[kind] or PLACEHOLDER.search(value):
+        return False
+    if kind is not SecretKind.PASSWORD:
+        return is_random(value)
+    has_letter = any(sign.isalpha() for sign in value)
+    has_other = any(sign.isdigit() or sign in SYMBOLS for sign in value)
+    return has_other and (has_letter or is_quoted) and not WORD.fullmatch(value)
+
+
+def is_random(value: str) -> bool:
+    """Return whether a value looks as if it were drawn by chance: its characters alternate."""
+    if not MIN_RANDOM_CHARACTERS <= len(value) <= MAX_RANDOM_CHARACTERS:
+        return False
+    signs = "".join(filter(str.isalnum, value))
+    digits = [sign.isdigit() for sign in signs]
+    cases = [sign.isdigit() + 2 * sign.isupper() for sign in signs]
+    has_digits = sum(digits) > 1 and _count_changes(digits) > 1 and not IDENTIFIER.fullmatch(value)
+    is_mixed = len(signs) >= MIN_MIXED_CHARACTERS and _count_changes(cases) > MIN_MIXED_SHARE * len(
+        signs
+    )
+    return (
+        (has_digits or is_mixed)
+        and _measure_entropy(value) >= MIN_ENTROPY_BITS
+        and not PLACEHOLDER.search(value)
+    )
+
+
+def _count_changes(classes: Sequence[int]) -> int:
+    return sum(one != other for one, other in pairwise(classes))
+
+
+def _measure_entropy(value: str) -> float:
+    """Return Shannon's entropy of the characters of a value (bits each)."""
+    counts = Counter(value).values()
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
