@@ -12,7 +12,7 @@ demo: ## start a local workspace, the bot and a small model; ASK="…" asks one 
 test: ## set up and run the tests, without the slowest, in 6 minutes; needs nothing from apt
 	@bash .ci/run tests --quick
 
-thorough: ## run all tests but the ones marked slow, as CI does, in 15 minutes
+thorough: ## run all tests but the ones marked slow, as CI does, in 12 minutes
 	@bash .ci/run tests
 
 unit: ## run the tests that start no process and open no connection, in half a minute
