@@ -34,6 +34,12 @@ REASONS: Final = {
     "value": Phrase("expected a value"),
     "trailing": Phrase("more text after the end"),
     "escape": Phrase("unknown escape sequence"),
+    "twice": Phrase("a name is given twice"),
+    "assignment": Phrase("expected '=' after a name"),
+    "no-colon": Phrase("':' is not allowed there"),
+    "tab": Phrase("a tab is not allowed there"),
+    "tag": Phrase("opening and closing tag differ"),
+    "end": Phrase("it ends too early"),
 }
 """
 Reasons why code does not parse, by the name that a verdict carries.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from worker.checks.data_formats import check_json
+from worker.checks.data_formats import check_json, check_toml, check_xml, check_yaml
 from worker.checks.findings import BROKEN, NOT_CHECKED, Finding
 from worker.checks.python_code import check_python
 
@@ -14,13 +14,16 @@ PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
     {
         "python": check_python,
         "json": check_json,
+        "toml": check_toml,
+        "xml": check_xml,
+        "yaml": check_yaml,
     }
 )
 PLACEHOLDER: Final = re.compile(
     r"\.\.\.(?![\w\[{($])"  # left out; a spread has a name behind it
     r"|…|\{\{|\{%"
     r"|<[A-Za-z]\w*[- ][\w -]*>"  # a template, or <your name>
-    r"|^[ \t]*(?:[$#>]|>>>|\w+@[\w.-]+[:~ ]\S*[$#]) "  # a prompt
+    r"|^[ \t]*(?:[$>%]|>>>|\w+@[\w.-]+[:~ ]\S*[$#]) "  # a prompt
     r"|^(?:@@|---|\+\+\+) ",  # a diff
     re.MULTILINE,
 )

@@ -41,6 +41,29 @@ def check_text(text: str, tag: str = "python") -> str:
         ('{"a": NaN}', "json", "not checked"),
         ("{\n  ...\n}", "json", "not checked"),
         ("1" * 5_000, "json", "not checked"),
+        ('{"a": 1}\n{"a": 2}\n', "json", "parses"),
+        ('{"a": 1}\n{"a": }\n', "json", "does not parse (line 2: more text after the end)"),
+        ("a = 1\n[b]\nc = 'x'", "toml", "parses"),
+        ("a = 1\na = 2", "toml", "does not parse (line 2: a name is given twice)"),
+        ("a =\n", "toml", "does not parse (line 1: expected a value)"),
+        ("a = 'b", "toml", "does not parse (line 1: a string was never closed)"),
+        ("a = [1", "toml", "does not parse (line 1: '[' was never closed)"),
+        ("[a", "toml", "does not parse (line 1)"),
+        ("a: [1, 2]\n---\nb: !x y", "yaml", "parses"),
+        ("a: b: c", "yaml", "does not parse (line 1: ':' is not allowed there)"),
+        ("a:\n  b: 1\n\tc: 2", "yaml", "does not parse (line 3: a tab is not allowed there)"),
+        ("a: @b", "yaml", "does not parse (line 1: a character that is not allowed there)"),
+        ("a: {{ b }}: c", "yaml", "not checked"),
+        ("a: \x01", "yaml", "does not parse"),
+        ("<a><b/></a>", "xml", "parses"),
+        ("\n<?xml version='1.0' encoding='latin-1'?>\n<a>é</a>", "xml", "parses"),
+        ("<?xml version='1.0'?><a/>\n<b/>", "xml", "parses"),
+        ("words <b/>", "xml", "parses"),
+        ("\n<a>\n</b>", "xml", "does not parse (line 3: opening and closing tag differ)"),
+        ("<a/>\n<b>", "xml", "does not parse (line 2)"),
+        ("<a>&nbsp;</a>", "xml", "not checked"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "xml", "not checked"),
+        ("<!DOCTYPE a SYSTEM 'http://a/b.dtd'><a/>", "xml", "parses"),
     ],
 )
 def test_verdict_says_no_more_than_a_parser_knows(text: str, tag: str, said: str) -> None:
@@ -65,5 +88,8 @@ def test_hostile_json_is_not_checked() -> None:
 
 def test_each_reason_has_words() -> None:
     """A name without words would not be shown."""
-    tables = (python_code.REASONS, data_formats.JSON_REASONS)
+    tables = (
+        *(python_code.REASONS, data_formats.JSON_REASONS, data_formats.TOML_REASONS),
+        *(data_formats.YAML_REASONS, data_formats.XML_REASONS),
+    )
     assert {name for table in tables for _, name in table} <= REASONS.keys()
