@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any, Self
 
+from contract import keys
 from testing.fork_server import forked_engine_environment
+from testing.polling import poll_until
 from testing.processes import FreshProcess, Process
 from testing.redis_server import GuardedRedis
 from testing.worker_harness import END_STATES, FAST_SETTINGS, reply_metadata
 from testing.workspace import ADA, STARCHAT, Json, Messages, Workspace
+from worker.jobs.leases import STARTED_REGISTRY
 
 
 class Product:
@@ -98,6 +101,14 @@ class Product:
         return find_answers(
             self.workspace.wait_for_messages(is_final, channel, thread_ts), question
         )
+
+    def wait_until_idle(self) -> None:
+        """Wait until no job is pending: a reply becomes final before its job's end is stored."""
+        with self.redis.connect_as() as redis:
+            poll_until(
+                lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED_REGISTRY)),
+                description="all jobs to end",
+            )
 
     def wait_for_bot_message(
         self, is_match: Callable[[Json], Any], channel: str, thread_ts: str | None = None

@@ -12,10 +12,11 @@ from bot.messages.content.json_fields import Json, get_mapping, get_text, list_m
 from bot.messages.content.reader import read_content
 from bot.messages.content.rich_text import to_markdown
 from bot.messages.mrkdwn import escape_text, replace_surrogates
-from contract.attached_files import FileReference
+from contract.attached_files import MAX_PREVIEW_CHARACTERS, FileReference
 from contract.authorship import AppAuthor
 from contract.job import SLACK_ID_PATTERN
 from contract.keys import METADATA_EVENT_TYPE
+from contract.masking import SecretKind, SecretMasker
 
 TEXT_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
@@ -67,7 +68,8 @@ class Message(BaseModel):
     `attachments` holds the words below it: forwarded messages and previews. `references` are its
     files that a worker may read, `files` the names of others. `part` and
     `question_ts` are set for replies only, `name` for bots. `about` is the `ts` of the message that
-    a question of a message shortcut is about. `can_be_person` is set if an app posted
+    a question of a message shortcut is about. `masked` are the kinds of secrets that were masked
+    in its texts, before anything else could read them. `can_be_person` is set if an app posted
     for a user who may be a person: only the user's profile tells.
     """
 
@@ -85,10 +87,16 @@ class Message(BaseModel):
     question_ts: str | None = None
     can_be_person: bool = False
     about: str = ""
+    masked: tuple[SecretKind, ...] = ()
 
     @classmethod
     def from_slack(cls, raw: Json, identity: BotIdentity) -> Self | None:
-        """Parse a message of Slack's; `None` if no conversation needs it."""
+        """Parse a message of Slack's and mask its secrets; `None` if no conversation needs it."""
+        message = cls._parse(raw, identity)
+        return None if message is None else message.with_masked_secrets()
+
+    @classmethod
+    def _parse(cls, raw: Json, identity: BotIdentity) -> Self | None:
         if not isinstance(raw.get("ts"), str) or read_subtype(raw) not in TEXT_SUBTYPES:
             return None
         if identity.is_author_of(raw):
@@ -156,6 +164,22 @@ class Message(BaseModel):
             files=tuple(map(replace_surrogates, content.files)),
             references=content.references,
         )
+
+    def with_masked_secrets(self) -> Self:
+        """Return the message with the secrets in its texts masked, and their kinds."""
+        masker, is_escaped = SecretMasker(), self.kind is not AuthorKind.REPLY
+        text = masker.mask_text(self.text, escape=is_escaped)
+        attachments = masker.mask_text(self.attachments, escape=is_escaped)
+        references = tuple(
+            file.model_copy(
+                update={"preview": masker.mask_text(file.preview)[:MAX_PREVIEW_CHARACTERS]}
+            )
+            for file in self.references
+        )
+        if not masker.kinds:
+            return self
+        update = {"text": text, "attachments": attachments, "references": references}
+        return self.model_copy(update={**update, "masked": masker.kinds})
 
     @property
     def all_text(self) -> str:

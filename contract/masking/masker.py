@@ -15,6 +15,8 @@ from contract.masking.kinds import SecretKind
 from contract.masking.names import Finding, find_named_secrets, is_random
 
 PLACEHOLDERS: Final = re.compile(r"(?:<|&lt;)secret:[a-z-]{2,20}:(?P<number>[1-9][0-9]{0,3})[>&]")
+BRACKETS: Final = ("<", ">")
+ESCAPED_BRACKETS: Final = ("&lt;", "&gt;")
 MAX_REPEATED_VALUES: Final = 32
 """Distinct secrets of a text that are searched elsewhere in it too."""
 MAX_PASSES: Final = 3
@@ -27,8 +29,7 @@ class SecretMasker:
     With `escape`, placeholders are those of escaped text, as Slack's mrkdwn is.
     """
 
-    def __init__(self, *, escape: bool = False) -> None:
-        self._brackets = ("&lt;", "&gt;") if escape else ("<", ">")
+    def __init__(self) -> None:
         self._numbers: dict[tuple[SecretKind, str], int] = {}
         self._counts: Counter[SecretKind] = Counter()
         self._first_number = 1
@@ -43,29 +44,35 @@ class SecretMasker:
         """Number of distinct secrets so far."""
         return len(self._numbers)
 
-    def mask_text(self, text: str) -> str:
+    def mask_text(self, text: str, *, escape: bool = False) -> str:
         """Return a text with each secret replaced by its placeholder."""
         found = _find_secrets(text)
         if found:
             taken = (1 + int(one["number"]) for one in PLACEHOLDERS.finditer(text))
             self._first_number = max((self._first_number, *taken))
+        brackets = ESCAPED_BRACKETS if escape else BRACKETS
         # A placeholder may set a value free that was part of a longer word.
         passes = 0
         while found and passes < MAX_PASSES:
-            text, passes = self._replace_secrets(text, found), passes + 1
+            text, passes = self._replace_secrets(text, found, brackets), passes + 1
             found = _find_secrets(text)
         return text
 
-    def _replace_secrets(self, text: str, found: Sequence[Finding]) -> str:
+    def _replace_secrets(
+        self, text: str, found: Sequence[Finding], brackets: tuple[str, str]
+    ) -> str:
+        opening, closing = brackets
         pieces, end = [], 0
         for start, stop, kind in found:
-            pieces += [text[end:start], self._name_secret(kind, text[start:stop])]
+            pieces += [text[end:start], opening, self._name_secret(kind, text[start:stop]), closing]
             end = stop
         masked = "".join([*pieces, text[end:]])
         repeated = {text[start:stop]: kind for start, stop, kind in found}
         for value, kind in list(repeated.items())[:MAX_REPEATED_VALUES]:
             if is_random(value):
-                masked = masked.replace(value, self._name_secret(kind, value))
+                masked = masked.replace(
+                    value, f"{opening}{self._name_secret(kind, value)}{closing}"
+                )
         return masked
 
     def _name_secret(self, kind: SecretKind, value: str) -> str:
@@ -73,8 +80,7 @@ class SecretMasker:
         if number is None:
             number = self._numbers[kind, value] = self._first_number + self._counts[kind]
             self._counts[kind] += 1
-        opening, closing = self._brackets
-        return f"{opening}secret:{kind}:{number}{closing}"
+        return f"secret:{kind}:{number}"
 
 
 def mask_secrets(text: str) -> str:

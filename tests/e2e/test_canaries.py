@@ -28,11 +28,12 @@ from testing.polling import poll_until
 from testing.process_tree import find_engine, kill_engine
 from testing.processes import Process, free_port
 from testing.product import Product
+from testing.secret_samples import SampleMaker
 from testing.worker_harness import reply_metadata
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
-from worker.jobs.leases import STARTED_REGISTRY
 
 SIGNING_SECRET: Final = "signing-canary-4711"
+PASTED_KEY: Final = SampleMaker().draw_secret("AK~IA[U16]")
 CANARY_WORD: Final = "heliotrope-canary"
 """A word in every question of these tests."""
 QUESTION_TEXTS: Final = (CANARY_WORD, MUTEX, ENDLESS, ANSWERS[MUTEX])
@@ -76,6 +77,7 @@ def observed(product: Product) -> ObservedData:
     enqueue_broken_jobs(product)
     kill_engine_while_generating(product)
     interrupt_redis(product)
+    paste_secret(product)
     product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     return collect_observed(product)
 
@@ -136,6 +138,13 @@ def interrupt_redis(product: Product) -> None:
     product.wait_for_answer(PYTHON, ts, ts)
 
 
+def paste_secret(product: Product) -> None:
+    """Let people paste a secret before the question, into the question, and by an edit."""
+    root = product.workspace.post_message(ADA, GENERAL, f"it needs `{PASTED_KEY}`")
+    ts, _ = product.ask_question(f"@StarChat why does `{PASTED_KEY}` fail?", GENERAL, root)
+    product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat or id = '{PASTED_KEY}'?")
+
+
 def collect_observed(product: Product) -> ObservedData:
     """Collect everything that is visible now."""
     worker = product.workers[0]
@@ -143,7 +152,7 @@ def collect_observed(product: Product) -> ObservedData:
     ports = [health_port_of(product.bot), health_port_of(worker)]
     urls = [product.redis.url_for(user) for user in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
-    wait_until_idle(product)
+    product.wait_until_idle()
     with product.redis.connect_as() as redis:
         entries = read_all_entries(redis)
     return ObservedData(
@@ -158,17 +167,8 @@ def collect_observed(product: Product) -> ObservedData:
             for pid in (product.bot.pid, worker.pid, engine)
         },
         engine=read_proc_file(engine, "environ"),
-        secrets=(BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, *passwords),
+        secrets=(BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, PASTED_KEY, *passwords),
     )
-
-
-def wait_until_idle(product: Product) -> None:
-    """Wait until no job is pending: a reply becomes final before its job's end is stored."""
-    with product.redis.connect_as() as redis:
-        poll_until(
-            lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED_REGISTRY)),
-            description="all jobs to end",
-        )
 
 
 def health_port_of(process: Process) -> int:
@@ -198,6 +198,7 @@ def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData
 def test_redis_keys_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """Keys consist of ids, and no value is a token."""
     assert find_entries(observed.redis, *observed.secrets) == []
+    assert find_entries(observed.redis, "secret:aws-key:1")
     for entry in observed.redis:
         assert not any(canary in entry.key for canary in (*observed.secrets, *QUESTION_TEXTS))
 

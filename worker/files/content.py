@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from contract.attached_files import FileReference
+from contract.masking import mask_secrets
 
 BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -19,6 +20,7 @@ MAGIC_NUMBERS: Final = (
 """Beginnings of common binary files, some of which are otherwise text for a while."""
 CONTROL_CHARACTERS: Final = re.compile("[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 """Control characters besides white space, backspace and the escape of terminal colors."""
+MAX_TEXT_CHARACTERS: Final = 256 * 1024
 MAX_CONTROL_SHARE: Final = 0.01
 """A text with more control characters than this is a binary file that happens to decode."""
 HTML_BEGINNING: Final = re.compile(
@@ -51,6 +53,19 @@ def decode_content(content: bytes, *, is_cut: bool) -> str | None:
     if "\0" in text or len(CONTROL_CHARACTERS.findall(text)) > MAX_CONTROL_SHARE * len(text):
         return None
     return text
+
+
+def read_text(content: bytes, *, is_cut: bool) -> tuple[str | None, bool]:
+    """
+    Return the text of a file with its secrets masked, or `None`, and whether it was cut.
+
+    Placeholders may be longer than the secrets: the text has at most `MAX_TEXT_CHARACTERS`.
+    """
+    text = decode_content(content, is_cut=is_cut)
+    if text is None:
+        return None, is_cut
+    masked = mask_secrets(text)
+    return masked[:MAX_TEXT_CHARACTERS], is_cut or len(masked) > MAX_TEXT_CHARACTERS
 
 
 def is_sign_in_page(

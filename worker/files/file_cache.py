@@ -14,6 +14,7 @@ from contract import keys
 from contract.job import Job
 from contract.scripts import SET_ASIDE
 from worker import scripts
+from worker.files.content import MAX_TEXT_CHARACTERS
 from worker.files.downloads import MAX_FILE_BYTES
 from worker.jobs.leases import JOB_PREFIX
 
@@ -26,7 +27,7 @@ class CachedFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
 
-    text: str | None = Field(max_length=MAX_FILE_BYTES)
+    text: str | None = Field(max_length=MAX_TEXT_CHARACTERS)
     is_cut: bool = False
 
 

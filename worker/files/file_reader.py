@@ -16,7 +16,7 @@ from contract.job import Job
 from contract.language import Translatable
 from contract.slack_errors import SCOPE_ERRORS
 from worker.errors import NotAllowedError, SlackUnavailableError
-from worker.files.content import decode_content, is_sign_in_page, shows_end
+from worker.files.content import is_sign_in_page, read_text, shows_end
 from worker.files.downloads import FileDownloads, UnreadableFileError
 from worker.files.file_cache import CachedFile, FileCache
 from worker.prompt.builder import Prompt
@@ -160,9 +160,8 @@ class FileReader:
             # Slack does not say why it refuses a file; this call does.
             await self._get_info(job, reference.id)
             raise UnreadableFileError(UnreadReason.DENIED)
-        return CachedFile(
-            text=decode_content(found.content, is_cut=found.is_cut), is_cut=found.is_cut
-        )
+        text, is_cut = await asyncio.to_thread(read_text, found.content, is_cut=found.is_cut)
+        return CachedFile(text=text, is_cut=is_cut)
 
     async def _get_info(self, job: Job, file_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + INFO_SECONDS

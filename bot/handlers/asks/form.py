@@ -17,6 +17,7 @@ from bot.messages.mrkdwn import escape_text, replace_surrogates
 from bot.texts import context_blocks, section_block
 from contract.job import SLACK_ID_PATTERN, Thread
 from contract.language import Language, Phrase, Translatable
+from contract.masking import mask_secrets
 
 ASK_CALLBACK_ID: Final = "ask_about_message"
 """`callback_id` of the shortcut in the manifest, and of its modal."""
@@ -105,7 +106,7 @@ def parse_submission(body: Mapping[str, Any], identity: BotIdentity) -> AskSubmi
         typed = view["state"]["values"][BLOCK_ID][ACTION_ID]["value"]
         user, user_team = _read_user(body)
         thread = Thread(team=identity.team, channel=channel, ts=root)
-        question = replace_surrogates(str(typed or "")).strip()
+        question = mask_secrets(replace_surrogates(str(typed or "")).strip())
         return AskSubmission(str(view["id"]), thread, str(about), user, user_team, question)
     except UNREADABLE_ERRORS:
         raise BadFormError from None

@@ -31,6 +31,7 @@ from bot.store.stored_answers import StoredAnswers
 from contract import keys
 from contract.job import Thread
 from contract.language import Phrase, Translatable
+from contract.masking import mask_secrets
 
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ class PrivateAsks:
             return texts.DIRECT_MESSAGE_FAILED
         team = self.asker_check.identity.team
         # Slack escapes the text of a command as it does that of a message.
-        question = replace_surrogates(unescape_text(typed)).strip()
+        question = mask_secrets(replace_surrogates(unescape_text(typed)).strip())
         fault = find_fault(question, self.asker_check.identity)
         if fault is not None:
             return texts.NO_PRIVATE_QUESTION if fault is texts.NO_QUESTION else fault

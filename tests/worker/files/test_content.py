@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.attached_files import FileReference
+from testing.secret_samples import SampleMaker
 from worker.files.content import (
+    MAX_TEXT_CHARACTERS,
     decode_content,
     is_binary_start,
     is_sign_in_page,
+    read_text,
     shows_end,
 )
 
@@ -29,6 +32,21 @@ PAGE = b"\n <!DOCTYPE html><html>"
 def test_text_is_decoded_without_its_mark(content: bytes) -> None:
     """Nothing else changes: line ends stay as they are."""
     assert decode_content(content, is_cut=False) == TEXT
+
+
+def test_secrets_of_a_file_are_masked() -> None:
+    """Before the cache and the prompt see its text; a text that grows by that is cut."""
+    secret = SampleMaker().draw_secret("AK~IA[U16]")
+    passwords = b'password="Sup3r!pw1" ' * (MAX_TEXT_CHARACTERS // 21)
+
+    assert read_text(f"id = '{secret}'\n".encode(), is_cut=False) == (
+        "id = '<secret:aws-key:1>'\n",
+        False,
+    )
+    text, is_cut = read_text(passwords, is_cut=False)
+    assert text is not None
+    assert (len(text), is_cut, b"Sup3r" in text.encode()) == (MAX_TEXT_CHARACTERS, True, False)
+    assert read_text(b"\0", is_cut=True) == (None, True)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
