@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 
 from bench.engine import workload
 from bench.engine.load_generator import RunResult
-from bench.engine.runner import ARRIVAL_GENERATORS, BenchmarkResults
-
-OWN_ENGINE = "ours"
+from bench.engine.runner import ARRIVAL_GENERATORS, OWN_ENGINE, BenchmarkResults
 
 
 def render_report(results: BenchmarkResults) -> str:

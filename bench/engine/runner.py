@@ -13,6 +13,7 @@ from typing import Any, Final
 from bench.engine import environment, workload
 from bench.engine.checkpoint import MODEL_CONFIG, TINY_MODEL_CONFIG, ensure_checkpoint
 from bench.engine.load_generator import RunResult
+from worker.engine.child_process import DEFAULT_ENV
 
 ENGINES: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
 ISOLATED_ENGINES: Final = tuple(environment.ENGINE_PACKAGES)
@@ -28,6 +29,7 @@ MAX_BLOCKING_REQUESTS: Final = 32
 """Maximum requests at once for these engines, which are the slowest."""
 ARRIVAL_GENERATORS: Final = {"burst": workload.draw_burst, "poisson": workload.draw_poisson_stream}
 REPOSITORY: Final = Path(__file__).parents[2]
+OWN_ENGINE: Final = "ours"
 UNCACHED_ENGINE: Final = "ours, no prefix cache"
 
 
@@ -81,6 +83,7 @@ class EngineProcess:
             stderr=None if os.isatty(2) else subprocess.DEVNULL,
             text=True,
             cwd=REPOSITORY,
+            env={**(DEFAULT_ENV if name == OWN_ENGINE else {}), **os.environ},
         )
 
     def wait_until_ready(self) -> None:
@@ -174,8 +177,8 @@ def _run_threads(
         if process.name in BLOCKING_ENGINES:
             continue
         thread_ids = {process.name: f"thread-{number}"}
-        if process.name == "ours":
-            thread_ids = {UNCACHED_ENGINE: "", "ours": f"thread-{number}"}
+        if process.name == OWN_ENGINE:
+            thread_ids = {UNCACHED_ENGINE: "", OWN_ENGINE: f"thread-{number}"}
         for name, thread_id in thread_ids.items():
             result = process.run_command(
                 {

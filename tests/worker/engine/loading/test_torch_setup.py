@@ -33,10 +33,17 @@ def test_child_environment_has_no_secret() -> None:
     assert kept["PYTHONPATH"].split(os.pathsep)[1:] == ["/own"]
 
 
-def test_operator_overrides_the_omp_wait_policy() -> None:
-    """By default waiting threads sleep."""
-    assert build_environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert build_environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("OMP_WAIT_POLICY", "PASSIVE", "ACTIVE"),
+        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_operator_overrides_the_default_variables(name: str, value: str, other: str) -> None:
+    """By default waiting threads sleep, and weights lie in huge pages."""
+    assert build_environment({})[name] == value
+    assert build_environment({name: other})[name] == other
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("50000 100000", 1)])
