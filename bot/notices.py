@@ -15,7 +15,9 @@ from typing import Any, Final, Self
 from bot import texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
+from bot.messages.secret_texts import describe_masked
 from contract.language import PluralPhrase, Translatable
+from contract.masking import SecretKind
 from contract.texts import QUESTION_TOO_LONG, join_sentences
 
 MAX_NUMBER: Final = 1_000_000
@@ -68,6 +70,8 @@ class Sentence(StrEnum):
     VOTE_GONE = "vote_gone"
     VOTE_REFUSED = "vote_refused"
     VOTE_WITHDRAWN = "vote_withdrawn"
+    MASKED = "masked"
+    ASKED_MASKED = "asked_masked"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
@@ -105,6 +109,8 @@ PUBLIC_SENTENCES: Final = THREAD_SENTENCES | {
     Sentence.QUESTION_NOT_READ,
 }
 """Sentences that everyone may read; the others are shown to one person alone."""
+SECRET_SENTENCES: Final = frozenset({Sentence.MASKED, Sentence.ASKED_MASKED})
+"""Sentences beside a reply, for the author of its question alone."""
 REFUSALS: Final = frozenset(
     {
         Sentence.OUTSIDER,
@@ -130,7 +136,7 @@ class Notice:
 
     `waiting` counts the person's questions, `seconds` is the expected wait, `None` if unknown.
     `day` is the day of a budget, counted from 1970. `reader` is the user whose language counts
-    where a thread reads the notice.
+    where a thread reads the notice. `masked` are kinds of secrets.
     """
 
     sentence: Sentence
@@ -138,10 +144,14 @@ class Notice:
     seconds: int | None = None
     day: int = 0
     reader: str = ""
+    masked: tuple[SecretKind, ...] = ()
 
     def to_json(self) -> str:
         """Serialize the notice as JSON text."""
-        return json.dumps([self.sentence.value, self.waiting, self.seconds, self.day, self.reader])
+        masked = [self.masked] if self.masked else []
+        return json.dumps(
+            [self.sentence, self.waiting, self.seconds, self.day, self.reader, *masked]
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -149,9 +159,10 @@ class Notice:
         try:
             # Earlier versions wrote no day and no reader.
             found: list[Any] = list(json.loads(text))
-            later: list[Any] = [0, ""]
-            name, waiting, seconds, day, reader = found + later[len(found) - 3 :]
+            later: list[Any] = [0, "", []]
+            name, waiting, seconds, day, reader, kinds = found + later[len(found) - 3 :]
             sentence = Sentence(name)
+            masked = tuple(map(SecretKind, kinds))
         except (ValueError, TypeError, RecursionError):
             raise ValueError("not a notice") from None
         for number in (waiting, 0 if seconds is None else seconds, day):
@@ -159,7 +170,7 @@ class Notice:
                 raise ValueError("not a number of a notice")
         if not isinstance(reader, str) or not re.fullmatch(READER_PATTERN, reader):
             raise ValueError("not a reader of a notice")
-        return cls(sentence, waiting, seconds, day, reader)
+        return cls(sentence, waiting, seconds, day, reader, masked)
 
     def describe(self, refused: int = 1, *, is_more: bool = False) -> Translatable:
         """
@@ -182,6 +193,8 @@ class Notice:
                 return texts.user_budget_exceeded(self.day)
             case Sentence.CHANNEL_BUDGET:
                 return texts.channel_budget_exceeded(self.day)
+            case Sentence.MASKED | Sentence.ASKED_MASKED:
+                return describe_masked(self.masked, is_asked=self.sentence is Sentence.ASKED_MASKED)
             case _:
                 return FIXED_TEXTS[self.sentence]
 

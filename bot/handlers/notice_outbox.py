@@ -28,7 +28,15 @@ from bot.handlers.personal_notices import (
 )
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.messages.events import MessagePosted
-from bot.notices import PUBLIC_SENTENCES, THREAD_SENTENCES, Notice
+from bot.messages.message import AuthorKind, Message
+from bot.notices import (
+    PUBLIC_SENTENCES,
+    SECRET_SENTENCES,
+    THREAD_SENTENCES,
+    Notice,
+    Sentence,
+)
+from bot.rules.texts import Words
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, read_clock, retry_redis
@@ -118,34 +126,72 @@ class NoticeOutbox:
         self.personal.deliver(channel, user)
         self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
 
+    def tell_masked(self, thread: Thread, message: Message, *, is_asked: bool = False) -> None:
+        """
+        Tell a question's author, once for each message, that its secrets were masked.
+
+        `is_asked` is whether the bot posted the message, masked. Raises `RedisError`.
+        """
+        if not message.masked or message.kind is not AuthorKind.PERSON:
+            return
+        sentence = Sentence.ASKED_MASKED if is_asked else Sentence.MASKED
+        notice = Notice(sentence, reader=message.author, masked=message.masked)
+        marker = keys.notice_quiet(thread.team, thread.channel, message.ts, Sentence.MASKED)
+        name = f"{thread.channel}:{message.ts}"
+        quiet = (marker, keys.IDEMPOTENCY_TTL_SECONDS)
+        if self._record(thread, message.ts, marker, quiet, notice):
+            self.background.submit("notice", self._deliver_notice, name, first=True)
+
     def _post_in_thread(self, post: MessagePosted, notice: Notice) -> None:
         thread = post.thread
-        name = f"{thread.channel}:{post.ts}"
         concerns_thread = notice.sentence in THREAD_SENTENCES
         subject = thread.ts if concerns_thread else post.author
-        outcome = self._record_script(
-            keys=[
-                keys.idempotency_key(thread.team, thread.channel, post.ts),
-                keys.pending_notice(thread.team, thread.channel, post.ts),
-                self._due_key,
-                keys.notice_quiet(thread.team, thread.channel, subject, notice.sentence),
-            ],
-            args=[
-                keys.IDEMPOTENCY_TTL_SECONDS,
-                name,
-                keys.NOTICE_TTL_SECONDS,
-                thread.ts,
-                replace(notice, reader=post.author).to_json(),
-                self.lease_seconds,
-                keys.NOTICE_QUIET_SECONDS,
-                int(not (concerns_thread or post.bot_ids)),
-            ],
+        quiet_key = keys.notice_quiet(thread.team, thread.channel, subject, notice.sentence)
+        outcome = self._record(
+            thread,
+            post.ts,
+            keys.idempotency_key(thread.team, thread.channel, post.ts),
+            (quiet_key, keys.NOTICE_QUIET_SECONDS),
+            replace(notice, reader=post.author),
+            has_other_way=not (concerns_thread or post.bot_ids),
         )
-        self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
         if outcome == NOTICE_REPEATED:
             self._tell_author(post, notice)
         elif outcome:
+            name = f"{thread.channel}:{post.ts}"
             self.background.submit("notice", self._deliver_notice, name, first=True)
+
+    def _record(
+        self,
+        thread: Thread,
+        ts: str,
+        marker: str,
+        quiet: tuple[str, float],
+        notice: Notice,
+        *,
+        has_other_way: bool = False,
+    ) -> int:
+        """Record a notice about the message at `ts`; `quiet` is a marker and its seconds."""
+        outcome = self._record_script(
+            keys=[
+                marker,
+                keys.pending_notice(thread.team, thread.channel, ts),
+                self._due_key,
+                quiet[0],
+            ],
+            args=[
+                keys.IDEMPOTENCY_TTL_SECONDS,
+                f"{thread.channel}:{ts}",
+                keys.NOTICE_TTL_SECONDS,
+                thread.ts,
+                notice.to_json(),
+                self.lease_seconds,
+                quiet[1],
+                int(has_other_way),
+            ],
+        )
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
+        return int(outcome)
 
     def post_due_notices(self) -> None:
         """Post abandoned notices. Raises `RedisError` and `bot.slack.client.CALL_ERRORS`."""
@@ -174,7 +220,9 @@ class NoticeOutbox:
         if notice is None:
             return
         try:
-            if not (notice.is_retry and self._is_in_thread(notice)):
+            if notice.content.sentence in SECRET_SENTENCES:
+                self._show_to_reader(notice)
+            elif not (notice.is_retry and self._is_in_thread(notice)):
                 self._post_to_thread(notice)
         except CALL_ERRORS as error:
             seconds_to_wait = retry_delay(error)
@@ -208,6 +256,17 @@ class NoticeOutbox:
 
     def _is_in_thread(self, notice: _LeasedNotice) -> bool:
         return bool(self.thread_cache.find_own_messages(notice.thread, notice.question_ts))
+
+    def _show_to_reader(self, notice: _LeasedNotice) -> None:
+        thread = notice.thread
+        is_reply = notice.question_ts != thread.ts or thread.channel.startswith("D")
+        self.personal.send_words(
+            thread.channel,
+            notice.content.reader,
+            thread if is_reply else None,
+            Words(notice.content.describe()),
+        )
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
 
     def _post_to_thread(self, notice: _LeasedNotice) -> None:
         payload = {"part": 1, "question": notice.question_ts, "state": "notice"}

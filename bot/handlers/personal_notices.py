@@ -105,7 +105,7 @@ class PersonalNotices:
         try:
             is_rules = notice.sentence is Sentence.RULES
             words = self.describe_rules(channel) if is_rules else Words(sentences)
-            self._send(channel, user, thread, words)
+            self.send_words(channel, user, thread, words)
         except CALL_ERRORS as error:
             log.warning("notice not posted", channel=channel, why=error_name(error))
             delay = retry_delay(error)
@@ -137,7 +137,8 @@ class PersonalNotices:
             )
         )
 
-    def _send(self, channel: str, user: str, thread: Thread | None, words: Words) -> None:
+    def send_words(self, channel: str, user: str, thread: Thread | None, words: Words) -> None:
+        """Show words to a user; in a channel without a thread beside its messages."""
         text = words.text.translate(self.languages.find_personal(user))
         more_blocks = words.more_blocks
         if thread is not None and _is_direct(channel):

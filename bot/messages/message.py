@@ -16,7 +16,7 @@ from contract.attached_files import MAX_PREVIEW_CHARACTERS, FileReference
 from contract.authorship import AppAuthor
 from contract.job import SLACK_ID_PATTERN
 from contract.keys import METADATA_EVENT_TYPE
-from contract.masking import SecretKind, SecretMasker
+from contract.masking import SecretKind, SecretMasker, list_masked_kinds
 
 TEXT_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
@@ -112,7 +112,12 @@ class Message(BaseModel):
             return None
         text = escape_text(replace_surrogates(asked.question))
         return cls(
-            ts=raw["ts"], kind=AuthorKind.PERSON, author=asked.user, text=text, about=asked.about
+            ts=raw["ts"],
+            kind=AuthorKind.PERSON,
+            author=asked.user,
+            text=text,
+            about=asked.about,
+            masked=list_masked_kinds(text),
         )
 
     @classmethod

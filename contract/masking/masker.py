@@ -14,11 +14,14 @@ from contract.masking.formats import LITERALS
 from contract.masking.kinds import SecretKind
 from contract.masking.names import Finding, find_named_secrets, is_random
 
-PLACEHOLDERS: Final = re.compile(r"(?:<|&lt;)secret:[a-z-]{2,20}:(?P<number>[1-9][0-9]{0,3})[>&]")
+PLACEHOLDERS: Final = re.compile(
+    r"(?:<|&lt;)secret:(?P<kind>[a-z-]{2,20}):(?P<number>[1-9][0-9]{0,3})[>&]"
+)
 BRACKETS: Final = ("<", ">")
 ESCAPED_BRACKETS: Final = ("&lt;", "&gt;")
 MAX_REPEATED_VALUES: Final = 32
 """Distinct secrets of a text that are searched elsewhere in it too."""
+KIND_NAMES: Final = frozenset(SecretKind)
 MAX_PASSES: Final = 3
 
 
@@ -81,6 +84,12 @@ class SecretMasker:
             number = self._numbers[kind, value] = self._first_number + self._counts[kind]
             self._counts[kind] += 1
         return f"secret:{kind}:{number}"
+
+
+def list_masked_kinds(text: str) -> tuple[SecretKind, ...]:
+    """Return the kinds that the placeholders of a text name, in order."""
+    names = dict.fromkeys(found["kind"] for found in PLACEHOLDERS.finditer(text))
+    return tuple(SecretKind(name) for name in names if name in KIND_NAMES)
 
 
 def mask_secrets(text: str) -> str:

@@ -6,13 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.messages.secret_texts import describe_masked
 from bot.notices import MAX_NUMBER, Notice, Sentence, round_seconds
+from contract.masking import SecretKind
 
 NUMBERS = st.integers(0, MAX_NUMBER)
 READERS = st.sampled_from(["", "U0ADA00001"])
 
 
-@given(st.builds(Notice, st.sampled_from(Sentence), NUMBERS, st.none() | NUMBERS, NUMBERS, READERS))
+@given(
+    st.builds(
+        Notice,
+        st.sampled_from(Sentence),
+        NUMBERS,
+        st.none() | NUMBERS,
+        NUMBERS,
+        READERS,
+        st.lists(st.sampled_from(SecretKind)).map(tuple),
+    )
+)
 def test_notice_survives_redis(notice: Notice) -> None:
     """Each sentence has a text."""
     assert Notice.from_json(notice.to_json()) == notice
@@ -37,6 +49,9 @@ def test_notice_survives_redis(notice: Notice) -> None:
         '["help", 0, null, 0, "<!here>"]',
         '["help", 0, null, 0, null]',
         '["help", 0, null, 0, "U1", "U2"]',
+        '["masked", 0, null, 0, "U1", ["<!here>"]]',
+        '["masked", 0, null, 0, "U1", [[]]]',
+        '["masked", 0, null, 0, "U1", {"jwt": 1}, 1]',
         '[["help"], 0, null]',
         "[" * 100_000,
         json.dumps(["help", MAX_NUMBER + 1, None]),
@@ -61,3 +76,11 @@ def test_refused_questions_are_counted() -> None:
 def test_expected_wait_is_a_whole_number() -> None:
     """Redis holds whole seconds."""
     assert [round_seconds(s) for s in (None, -1.0, 2.6, 1e12)] == [None, 0, 3, MAX_NUMBER]
+
+
+def test_every_kind_of_secret_has_a_name() -> None:
+    """Kinds of one name are named once, and at most three are."""
+    assert all(str(describe_masked([kind], is_asked=True)) for kind in SecretKind)
+    kinds = [SecretKind.AWS_KEY, SecretKind.AWS_SECRET, SecretKind.NPM_TOKEN, SecretKind.PASSWORD]
+    text = str(describe_masked([*kinds, SecretKind.JWT], is_asked=False))
+    assert text.startswith("That looks like an AWS key, a secret of npm, a password. I replaced")

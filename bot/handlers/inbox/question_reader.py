@@ -20,6 +20,7 @@ from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.messages.admission import Verdict
+from bot.messages.events import MessagePosted
 from bot.notices import Notice, Sentence
 from bot.rules.channel_rules import DEFAULT_RULES
 from bot.slack.poster import Poster
@@ -184,6 +185,7 @@ class QuestionReader:
     ) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
+        self._tell_masked(post)
         rules = received.rules or DEFAULT_RULES
         for _ in range(MAX_CONFLICTS):
             # Read before the thread: a change between the two is read once more, never missed.
@@ -204,6 +206,12 @@ class QuestionReader:
                 log.info("question read", job=job_id, turns=len(job.turns), source=source.value)
             return outcome is FillOutcome.FILLED
         raise ThreadChangingError
+
+    def _tell_masked(self, post: MessagePosted) -> None:
+        # A shared question was told about where it was asked.
+        if post.message is not None and post.shared_thread is None:
+            is_asked = post.asked is not None
+            self.commands.notices.tell_masked(post.thread, post.message, is_asked=is_asked)
 
     def _end_without_job(self, job: str, received: ReceivedMessage, verdict: Verdict) -> None:
         self.inbox.release_markers(received)
