@@ -15,9 +15,9 @@ from worker.engine.sandbox import Sandbox, readable_paths
 
 PR_SET_PDEATHSIG: Final = 1
 """See prctl(2)."""
-MAX_ADDRESS_BYTES: Final = 512 << 20
+MAX_ADDRESS_BYTES: Final = 192 << 20
 """Address space, most of it libraries that take no memory of their own."""
-MAX_DATA_BYTES: Final = 96 << 20
+MAX_DATA_BYTES: Final = 56 << 20
 """Memory that the process may write to."""
 
 

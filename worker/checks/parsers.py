@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from worker.checks.data_formats import check_json, check_toml, check_xml, check_yaml
 from worker.checks.findings import BROKEN, NOT_CHECKED, Finding
+from worker.checks.grammars import GRAMMARS, check_grammar
 from worker.checks.python_code import check_python
 
 PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
@@ -17,6 +19,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
         "toml": check_toml,
         "xml": check_xml,
         "yaml": check_yaml,
+        **{name: partial(check_grammar, name) for name in GRAMMARS},
     }
 )
 PLACEHOLDER: Final = re.compile(

@@ -43,7 +43,7 @@ FOREIGN_LINE: Final = re.compile(r"^[ \t]*(?:>>>|In \[|[%!]\w|\$ )", re.MULTILIN
 def check_python(text: str) -> Finding:
     """Return whether Python's parser accepts the code; a continued statement is a fragment."""
     text = textwrap.dedent(text)
-    if text.lstrip().startswith(">>>"):
+    if text.lstrip().startswith((">>>", "In [")):
         return NOT_CHECKED
     error = _find_error(text)
     for words, line in CLAUSES:

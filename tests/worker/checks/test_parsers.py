@@ -1,12 +1,18 @@
 """Parsers: parses, does not parse, or not checked."""
 
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from contract.code_verdicts import REASONS
 from testing.checked_replies import check_block
-from worker.checks import data_formats, python_code
+from worker.checks import data_formats, grammars, parsers, python_code
 from worker.render.languages import find_language
 from worker.render.model import CodeBlock
+
+SAMPLES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("samples.toml").read_text("utf-8"))
 
 
 def check_text(text: str, tag: str = "python") -> str:
@@ -71,6 +77,23 @@ def test_verdict_says_no_more_than_a_parser_knows(text: str, tag: str, said: str
     assert check_text(text, tag) == said
 
 
+@pytest.mark.parametrize("language", SAMPLES)
+def test_samples_get_their_verdicts(language: str) -> None:
+    """Whole files, fragments, broken code and sketches, in each language that is checked."""
+    samples = SAMPLES[language]
+    expected = dict.fromkeys(samples["good"], "parses")
+    expected |= {text: f"does not parse ({said})" for text, said in samples["broken"]}
+    expected |= dict.fromkeys(samples["sketch"], "not checked")
+
+    assert {text: check_text(text.rstrip("\n"), language) for text in expected} == expected
+
+
+def test_each_language_has_samples() -> None:
+    """There are at least 15 grammars beside Python's and four data formats."""
+    assert {*parsers.PARSERS} - {grammars.PHP_PAGE} == {*SAMPLES}
+    assert len(SAMPLES) >= 15 + 5
+
+
 @pytest.mark.parametrize(
     "text",
     ["-" * 40_000 + "1", "x" + "[0]" * 13_000, "a." * 19_000 + "a", "lambda:" * 5_000,
@@ -92,4 +115,5 @@ def test_each_reason_has_words() -> None:
         *(python_code.REASONS, data_formats.JSON_REASONS, data_formats.TOML_REASONS),
         *(data_formats.YAML_REASONS, data_formats.XML_REASONS),
     )
-    assert {name for table in tables for _, name in table} <= REASONS.keys()
+    names = {name for table in tables for _, name in table} | {*grammars.REASONS.values()}
+    assert names | {"end", "unmatched"} <= REASONS.keys()

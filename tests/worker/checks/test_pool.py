@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+import tomllib
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,20 @@ async def test_time_of_a_reply_is_bounded(pool: CheckPool, monkeypatch: pytest.M
     monkeypatch.setattr(pool_module, "MAX_REPLY_SECONDS", 60.0)
     long = CodeBlock("#" * (MAX_BLOCK_CHARACTERS + 1), find_language("python"))
     assert await pool.check_blocks([long, GOOD]) == {GOOD: PARSES}
+
+
+async def test_each_language_is_parsed_without_sockets(pool: CheckPool) -> None:
+    """A grammar is loaded from its wheel, in a process that can open no connection."""
+    samples = tomllib.loads(Path(__file__).with_name("samples.toml").read_text("utf-8"))
+    blocks = [CodeBlock(found["good"][0], find_language(name)) for name, found in samples.items()]
+
+    verdicts = await pool.check_blocks(blocks)
+
+    assert {block.language.name: verdicts[block].kind for block in blocks} == dict.fromkeys(
+        samples, VerdictKind.PARSES
+    )
+    statuses = [Path(f"/proc/{pid}/status") for pid in list_pids(pool)]
+    assert all("\nSeccomp:\t2\n" in status.read_text("ascii") for status in statuses)
 
 
 async def test_children_end_with_the_pool() -> None:
