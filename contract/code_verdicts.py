@@ -55,6 +55,8 @@ class VerdictKind(StrEnum):
     BROKEN = "broken"
     UNFINISHED = "unfinished"
     """The block has no end, so it was not checked."""
+    GUESSED = "guessed"
+    """The block has no label, and parses in the language that it looks like."""
     UNCHECKED = "unchecked"
 
 
@@ -82,6 +84,8 @@ class CodeVerdict(BaseModel):
                 words = Phrase("{code}: parses", code=name)
             case VerdictKind.BROKEN:
                 words = self._describe_error(name)
+            case VerdictKind.GUESSED:
+                words = Phrase("looks like {code}: parses", code=name)
             case VerdictKind.UNFINISHED:
                 words = Phrase("{code}: unfinished, not checked", code=name)
             case _:

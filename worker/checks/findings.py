@@ -5,6 +5,8 @@ from typing import Final
 
 PARSES: Final = "parses"
 BROKEN: Final = "broken"
+GUESSED: Final = "guessed"
+"""The code has no label, and parses in the language that it looks like."""
 UNCHECKED: Final = "unchecked"
 
 

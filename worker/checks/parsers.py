@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from worker.checks.data_formats import check_json, check_toml, check_xml, check_yaml
-from worker.checks.findings import BROKEN, NOT_CHECKED, Finding
+from worker.checks.findings import BROKEN, GUESSED, NOT_CHECKED, PARSES, UNCHECKED, Finding
 from worker.checks.grammars import GRAMMARS, check_grammar
+from worker.checks.guesses import guess_language
 from worker.checks.python_code import check_python
 
 PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
@@ -34,10 +35,26 @@ PLACEHOLDER: Final = re.compile(
 
 
 def check_code(language: str, text: str) -> Finding:
-    """Return what is known about one block. A fragment or a sketch is never called broken."""
+    """
+    Return what is known about one block. A fragment or a sketch is never called broken.
+
+    The language of code without a label is guessed. A label that fits less well than a guess is
+    not relied on either.
+    """
+    finding = _parse_code(language, text)
+    if language and finding.kind != BROKEN:
+        return finding
+    guess = guess_language(text)
+    guessed = _parse_code("" if guess == language else guess, text)
+    if guessed.kind != PARSES:
+        return finding
+    return Finding(UNCHECKED, language) if language else replace(guessed, kind=GUESSED)
+
+
+def _parse_code(language: str, text: str) -> Finding:
     parse = PARSERS.get(language)
     if parse is None or not text.strip():
-        return replace(NOT_CHECKED, code=language)
+        return Finding(UNCHECKED, language)
     try:
         finding = parse(text)
     except (MemoryError, RecursionError, ValueError):
