@@ -1,0 +1,102 @@
+"""Hints about names in a block of code that are in no list, or that a library has changed."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from worker.checks.names.name_lists import NameLists, normalize_pypi_name
+from worker.checks.names.placeholders import is_placeholder
+from worker.checks.names.python_uses import LOCAL, DottedName, list_dotted_names
+from worker.checks.names.uses import NameUse, list_installs, list_javascript_imports
+
+MAX_HINTS: Final = 4
+"""Hints about one block."""
+MAX_NAME_CHARACTERS: Final = 80
+PYTHON: Final = "python"
+IMPORT: Final = "import"
+CHANGED: Final = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class NameHint:
+    """
+    A name to check.
+
+    `kind` is the list that lacks it: `pypi`, `npm`, `import` (PyPI, by the name of a module) or
+    `python` (the standard library). For a name that was `changed`, `since` and `use` say more.
+    """
+
+    kind: str
+    name: str
+    line: int
+    since: str = ""
+    use: str = ""
+
+
+def find_name_hints(language: str, text: str, lists: NameLists) -> tuple[NameHint, ...]:
+    """Return hints about a block, each name once; see `list_dotted_names` for what it raises."""
+    found = {hint.name: hint for hint in reversed([*_find_all(language, text, lists)])}
+    hints = [hint for hint in found.values() if len(hint.name) <= MAX_NAME_CHARACTERS]
+    return tuple(sorted(hints, key=lambda hint: hint.line)[:MAX_HINTS])
+
+
+def _find_all(language: str, text: str, lists: NameLists) -> Iterator[NameHint]:
+    yield from _check_packages(list_installs(text), lists)
+    list_hints = LANGUAGES.get(language)
+    if list_hints is not None:
+        yield from list_hints(text, lists)
+
+
+def _check_javascript(text: str, lists: NameLists) -> Iterator[NameHint]:
+    return _check_packages(list_javascript_imports(text), lists)
+
+
+def _check_packages(uses: Iterable[NameUse], lists: NameLists) -> Iterator[NameHint]:
+    for use in uses:
+        name = normalize_pypi_name(use.name) if use.registry == "pypi" else use.name
+        if name not in lists.packages[use.registry] and not is_placeholder(use.name):
+            yield NameHint(use.registry, use.name, use.line)
+
+
+def _check_python(text: str, lists: NameLists) -> Iterator[NameHint]:
+    for found in list_dotted_names(text):
+        if not found.name.startswith((LOCAL, "_")):
+            yield from _check_dotted_name(found, lists, text)
+
+
+def _check_dotted_name(found: DottedName, lists: NameLists, text: str) -> Iterator[NameHint]:
+    parts = found.name.split(".")
+    prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    for prefix in prefixes:
+        if prefix in lists.changes:
+            change = lists.changes[prefix]
+            yield NameHint(CHANGED, prefix, found.line, change.since, change.use)
+            return
+    top = parts[0]
+    if top in lists.modules:
+        module = next(prefix for prefix in prefixes if prefix in lists.modules)
+        rest = parts[len(module.split(".")) :]
+        if rest and not rest[0].startswith("_") and rest[0] not in lists.modules[module]:
+            yield NameHint(PYTHON, f"{module}.{rest[0]}", found.line)
+    elif found.is_import and not _is_known_import(top, lists, text):
+        yield NameHint(IMPORT, top, found.line)
+
+
+def _is_known_import(top: str, lists: NameLists, text: str) -> bool:
+    """Whether a module is in a package's list, or seems to be a file of the reader."""
+    return (
+        top in lists.import_names
+        or normalize_pypi_name(top) in lists.packages["pypi"]
+        or is_placeholder(top)
+        or f"{top}.py" in text
+    )
+
+
+LANGUAGES: Final[Mapping[str, Callable[[str, NameLists], Iterator[NameHint]]]] = MappingProxyType(
+    {
+        "python": _check_python,
+        "javascript": _check_javascript,
+        "typescript": _check_javascript,
+    }
+)

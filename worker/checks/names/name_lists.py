@@ -1,0 +1,66 @@
+"""Lists of names, read from `data/`: packages, modules of the standard library, changed names."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from worker.checks.names.name_filter import NameFilter
+
+DATA_DIRECTORY: Final = Path(__file__).parent / "data"
+PACKAGE_LISTS: Final = ("pypi", "npm")
+SEPARATORS: Final = re.compile(r"[-_.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A name that a library renamed or removed: since which version, and what to `use` instead."""
+
+    since: str
+    use: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NameLists:
+    """
+    All lists.
+
+    `packages` are filters by registry. `modules` has the attributes of each module of Python's
+    standard library. `import_names` are top-level modules whose package has another name. `changes`
+    are by dotted name.
+    """
+
+    packages: Mapping[str, NameFilter]
+    modules: Mapping[str, frozenset[str]]
+    import_names: frozenset[str]
+    changes: Mapping[str, Change]
+
+    @property
+    def top_level_modules(self) -> frozenset[str]:
+        """Modules of the standard library that are in no package."""
+        return frozenset(name for name in self.modules if "." not in name)
+
+
+@cache
+def load_name_lists() -> NameLists:
+    """Return the lists. Raises `OSError` or `ValueError` if a file is missing or broken."""
+    modules = json.loads((DATA_DIRECTORY / "python_modules.json").read_text("utf-8"))
+    tables = tomllib.loads((DATA_DIRECTORY / "python_names.toml").read_text("utf-8"))
+    return NameLists(
+        packages={
+            name: NameFilter((DATA_DIRECTORY / f"{name}.bin").read_bytes())
+            for name in PACKAGE_LISTS
+        },
+        modules={name: frozenset(found.split()) for name, found in modules.items()},
+        import_names=frozenset(tables["import_names"]),
+        changes={name: Change(**fields) for name, fields in tables["changes"].items()},
+    )
+
+
+def normalize_pypi_name(name: str) -> str:
+    """Return a name as PyPI compares it."""
+    return SEPARATORS.sub("-", name).lower()
