@@ -55,6 +55,10 @@ BENCHMARKS: Final = {
     "purge-time": Benchmark(
         "time of forget and uninstall", (Option("--keys", 200_000, "keys in Redis"),)
     ),
+    "names": Benchmark(
+        "hints about names in code, against labelled uses and real modules",
+        (Option("--modules", 4000, "files of installed packages"),),
+    ),
     "canaries": Benchmark("text in Redis and its files after each end of text"),
     "layout": Benchmark(
         "time to lay out the longest replies", (Option("--rounds", 5, "layouts of each pattern"),)

@@ -15,7 +15,7 @@ import pkgutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,9 @@ NORMALIZERS: Final[dict[str, Callable[[str], str]]] = {"pypi": normalize_pypi_na
 ABOUT: Final = DATA_DIRECTORY / "about.json"
 MODULES: Final = DATA_DIRECTORY / "python_modules.json"
 SHOWN_NAMES: Final = 20
-SKIPPED_MODULES: Final = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test", "__main__"})
+SKIPPED_MODULES: Final = frozenset(
+    {"antigravity", "this", "idlelib", "turtledemo", "test", "__main__"}
+)
 """Modules that do something when they are imported, and tests."""
 
 
@@ -70,21 +72,26 @@ def write_modules(date: str) -> dict[str, str | int]:
     former = json.loads(MODULES.read_text("utf-8")) if MODULES.exists() else {}
     modules = {name: " ".join(sorted(names)) for name, names in sorted(found.items())}
     changed = [name for name in modules if modules[name] != former.get(name)]
-    print(f"python: {len(modules)} modules, {len(changed)} changed: {' '.join(changed[:SHOWN_NAMES])}")
+    print(
+        f"python: {len(modules)} modules, {len(changed)} changed: {' '.join(changed[:SHOWN_NAMES])}"
+    )
     MODULES.write_text(json.dumps(modules, indent=0) + "\n", "utf-8")
     version = ".".join(map(str, sys.version_info[:2]))
-    return {"date": date, "modules": len(modules), "version": version, "licence": "PSF-2.0; Apache-2.0"}
+    return {
+        "date": date,
+        "modules": len(modules),
+        "version": version,
+        "licence": "PSF-2.0; Apache-2.0",
+    }
 
 
 def _introspect_modules() -> Iterator[tuple[str, list[str]]]:
     warnings.simplefilter("ignore")
+    printed = io.StringIO()
     for name in sorted(_list_modules()):
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            try:
-                module = importlib.import_module(name)
-            except Exception:  # noqa: BLE001 - a module of another platform
-                continue
-        yield name, dir(module)
+        # An error: a module of another platform, for example.
+        with redirect_stdout(printed), redirect_stderr(printed), suppress(Exception):
+            yield name, dir(importlib.import_module(name))
 
 
 def _list_modules() -> Iterator[str]:
@@ -93,8 +100,10 @@ def _list_modules() -> Iterator[str]:
             continue
         yield name
         spec = find_spec(name)
-        for inner in pkgutil.walk_packages(spec and spec.submodule_search_locations, f"{name}."):
-            if not any(part.startswith("_") or part in {"test", "tests"} for part in inner.name.split(".")):
+        places = (spec and spec.submodule_search_locations) or []
+        for inner in pkgutil.walk_packages(places, f"{name}."):
+            parts = inner.name.split(".")
+            if not any(part.startswith("_") or part in {"test", "tests"} for part in parts):
                 yield inner.name
 
 
@@ -104,35 +113,49 @@ def _read_stubs() -> Iterator[tuple[str, set[str]]]:
         return
     root = Path(mypy.origin).parent / "typeshed" / "stdlib"
     for file in sorted(root.rglob("*.pyi")):
-        parts = [part for part in file.relative_to(root).with_suffix("").parts if part != "__init__"]
+        parts = [
+            part for part in file.relative_to(root).with_suffix("").parts if part != "__init__"
+        ]
         if parts and not any(part.startswith("_") and part != "__future__" for part in parts):
-            yield ".".join(parts), set(_list_names(ast.parse(file.read_text("utf-8")).body, root))
+            yield ".".join(parts), set(_list_names(_parse_stub(file), (root, file.parent)))
 
 
-def _list_names(body: list[ast.stmt], root: Path) -> Iterator[str]:
-    """Yield the names that a stub defines, on any version and platform."""
+def _parse_stub(file: Path) -> list[ast.stmt]:
+    return ast.parse(file.read_text("utf-8")).body
+
+
+def _list_names(body: list[ast.stmt], folders: tuple[Path, Path]) -> Iterator[str]:
+    """
+    Yield the names that a stub defines, on any version and platform.
+
+    `folders` are those of absolute and of relative imports.
+    """
     for node in body:
+        yield from _list_star_names(node, folders)
         match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name
             case ast.Assign(targets=targets):
                 yield from (target.id for target in targets if isinstance(target, ast.Name))
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
-            case ast.Import(names=names):
-                yield from (alias.asname or alias.name for alias in names)
-            case ast.ImportFrom(module=module, names=names):
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
                 yield from (alias.asname or alias.name for alias in names if alias.name != "*")
-                if names[0].name == "*" and module:
-                    yield from _list_star_names(root / module.replace(".", "/"), root)
             case ast.If(body=inner, orelse=other):
-                yield from _list_names([*inner, *other], root)
+                yield from _list_names([*inner, *other], folders)
 
 
-def _list_star_names(path: Path, root: Path) -> Iterator[str]:
-    for file in (path.with_suffix(".pyi"), path / "__init__.pyi"):
-        if file.is_file():
-            yield from _list_names(ast.parse(file.read_text("utf-8")).body, root)
+def _list_star_names(node: ast.stmt, folders: tuple[Path, Path]) -> Iterator[str]:
+    """Yield the names of a module that a stub imports as a whole."""
+    if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and node.module:
+        path = folders[bool(node.level)] / node.module.replace(".", "/")
+        for file in (path.with_suffix(".pyi"), path / "__init__.pyi"):
+            if file.is_file():
+                yield from _list_names(_parse_stub(file), (folders[0], file.parent))
 
 
 if __name__ == "__main__":

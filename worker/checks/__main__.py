@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from worker.checks.names.hints import find_name_hints
+from worker.checks.names.name_lists import load_name_lists
 from worker.checks.parsers import check_code
 from worker.engine.sandbox import Sandbox, readable_paths
 
@@ -23,11 +25,14 @@ MAX_DATA_BYTES: Final = 56 << 20
 
 def main() -> None:
     """Answer requests until the parent closes the pipe."""
+    lists = load_name_lists()
     confine_process()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         finding = check_code(request["code"], request["text"])
-        sys.stdout.buffer.write(json.dumps(asdict(finding)).encode() + b"\n")
+        hints = find_name_hints(request["code"], request["text"], lists)
+        answer = {"verdict": asdict(finding), "hints": [asdict(hint) for hint in hints]}
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
 
 

@@ -1,7 +1,7 @@
 """
 Check pool: a few child processes that parse code, one block each at a time.
 
-A child that hangs, dies or answers with anything but a verdict is killed, and its block counts as
+A child that hangs, dies or answers with anything but findings is killed, and its block counts as
 not checked. Another child takes its place with the next block.
 """
 
@@ -17,8 +17,7 @@ from typing import Final, Self
 
 import structlog
 
-from contract.code_verdicts import CodeVerdict
-from worker.render.model import CodeBlock
+from worker.render.model import BlockFindings, CodeBlock
 
 log = structlog.get_logger()
 
@@ -59,26 +58,28 @@ class CheckPool:
         for child in children:
             await child.wait()
 
-    async def check_blocks(self, blocks: Iterable[CodeBlock]) -> dict[CodeBlock, CodeVerdict]:
-        """Return the verdicts on those blocks that could be checked in time."""
-        verdicts: dict[CodeBlock, CodeVerdict] = {}
+    async def check_blocks(self, blocks: Iterable[CodeBlock]) -> dict[CodeBlock, BlockFindings]:
+        """Return the findings on those blocks that could be checked in time."""
+        findings: dict[CodeBlock, BlockFindings] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_REPLY_SECONDS):
                 for block in dict.fromkeys(blocks if self._children else ()):
-                    await self._add_verdict(block, verdicts)
-        return verdicts
+                    await self._add_findings(block, findings)
+        return findings
 
-    async def _add_verdict(self, block: CodeBlock, verdicts: dict[CodeBlock, CodeVerdict]) -> None:
+    async def _add_findings(
+        self, block: CodeBlock, findings: dict[CodeBlock, BlockFindings]
+    ) -> None:
         if len(block.text) > MAX_BLOCK_CHARACTERS:
             return
         request = {"code": block.language.name, "text": block.text}
         child = await self._idle.get()
         try:
-            verdict = await child.ask(json.dumps(request).encode() + b"\n")
+            found = await child.ask(json.dumps(request).encode() + b"\n")
         finally:
             self._idle.put_nowait(child)
-        if verdict is not None:
-            verdicts[block] = verdict
+        if found is not None:
+            findings[block] = found
 
 
 class _Child:
@@ -105,19 +106,19 @@ class _Child:
         )
         return self._process
 
-    async def ask(self, request: bytes) -> CodeVerdict | None:
-        """Return the child's verdict; `None` if there is none in time."""
-        verdict = None
+    async def ask(self, request: bytes) -> BlockFindings | None:
+        """Return the child's findings; `None` if there is none in time."""
+        found = None
         try:
             async with asyncio.timeout(MAX_BLOCK_SECONDS):
                 line = await self._exchange_lines(request)
-            verdict = CodeVerdict.model_validate_json(line)
+            found = BlockFindings.model_validate_json(line)
         except (OSError, TimeoutError, ValueError) as error:
             log.warning("code not checked", error=type(error).__name__)
         finally:
-            if verdict is None:
+            if found is None:
                 self.kill()
-        return verdict
+        return found
 
     def kill(self) -> None:
         """Kill the process, if there is one."""

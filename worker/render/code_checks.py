@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from contract.code_verdicts import MAX_NUMBER, CodeVerdict, VerdictKind
-from worker.render.model import CodeBlock, Piece
+from worker.render.model import BlockFindings, CodeBlock, Piece
+from worker.render.name_hints import NameHint
 
 
 def list_checkable(pieces: Iterable[Piece]) -> list[CodeBlock]:
@@ -17,12 +18,12 @@ def list_checkable(pieces: Iterable[Piece]) -> list[CodeBlock]:
     ]
 
 
-def attach_verdicts(
-    pieces: Iterable[Piece], verdicts: Mapping[CodeBlock, CodeVerdict]
+def attach_findings(
+    pieces: Iterable[Piece], findings: Mapping[CodeBlock, BlockFindings]
 ) -> list[Piece]:
-    """Return the pieces, each code block with its verdict; *not checked* if there is none."""
+    """Return the pieces, each code block with what was found; *not checked* if that is nothing."""
     return [
-        replace(piece, verdict=verdicts.get(piece) or _create_verdict(piece))
+        _attach_to_block(piece, findings.get(piece))
         if isinstance(piece, CodeBlock) and not piece.is_table
         else piece
         for piece in pieces
@@ -40,6 +41,17 @@ def count_verdicts(pieces: Iterable[Piece]) -> tuple[CodeVerdict, ...]:
         verdict.model_copy(update={"blocks": min(MAX_NUMBER, blocks)})
         for verdict, blocks in counts.items()
     )
+
+
+def list_hints(pieces: Iterable[Piece]) -> list[NameHint]:
+    """Return the hints about a message's code, in order."""
+    return [hint for piece in pieces if isinstance(piece, CodeBlock) for hint in piece.hints]
+
+
+def _attach_to_block(code: CodeBlock, found: BlockFindings | None) -> CodeBlock:
+    if found is None:
+        return replace(code, verdict=_create_verdict(code))
+    return replace(code, verdict=found.verdict, hints=found.hints)
 
 
 def _create_verdict(code: CodeBlock) -> CodeVerdict:

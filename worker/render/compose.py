@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from contract.code_verdicts import CodeVerdict, describe_verdicts
+from contract.code_verdicts import describe_verdicts
 from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
 from worker.render.languages import PLAIN_TEXT
@@ -15,6 +15,7 @@ from worker.render.model import (
     MAX_INLINE_CODE_UNITS,
     MAX_MESSAGE_WEIGHT,
     MAX_MESSAGES,
+    BlockFindings,
     CodeBlock,
     ComposedReply,
     Message,
@@ -27,6 +28,7 @@ from worker.render.model import (
     Span,
     utf16_length,
 )
+from worker.render.name_hints import describe_hints
 from worker.render.paginate import paginate_pieces
 from worker.render.sanitize import escape_fallback
 from worker.render.work_limits import (
@@ -90,7 +92,7 @@ def parse_reply(text: str, *, facts: ReplyFacts) -> ParsedReply:
 
 
 def compose_reply(
-    reply: ParsedReply, verdicts: Mapping[CodeBlock, CodeVerdict], *, facts: ReplyFacts
+    reply: ParsedReply, findings: Mapping[CodeBlock, BlockFindings], *, facts: ReplyFacts
 ) -> ComposedReply:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.
@@ -99,7 +101,7 @@ def compose_reply(
     than `MAX_MESSAGES` messages, or of more work than `FINAL_BUDGET`, ends with a file that
     contains the whole reply. Text beyond `MAX_REPLY_CHARACTERS` is left out, with a notice.
     """
-    pieces = code_checks.attach_verdicts(reply.pieces, verdicts)
+    pieces = code_checks.attach_findings(reply.pieces, findings)
     pages = _build_pages(pieces, keep_whole=True)
     if len(pages) > MAX_MESSAGES:
         pages = _build_pages(pieces, keep_whole=False)
@@ -236,8 +238,10 @@ def _build_parts(
     closing_sentences: Sentences,
     language: Language,
 ) -> list[Part]:
+    checked = [*page.pieces, *page.long_code]
     sentences = [
-        describe_verdicts(code_checks.count_verdicts([*page.pieces, *page.long_code])),
+        describe_verdicts(code_checks.count_verdicts(checked)),
+        *describe_hints(code_checks.list_hints(checked)),
         texts.list_files([file.filename for file in page.files]),
         texts.describe_part(number, len(pages)),
         *(closing_sentences if number == len(pages) else []),

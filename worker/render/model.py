@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import Any, Final
 
+from pydantic import BaseModel, ConfigDict
+
 from contract.code_verdicts import CodeVerdict
 from contract.language import Language as ReaderLanguage
 from worker.render.languages import PLAIN_TEXT, Language
+from worker.render.name_hints import NameHint
 
 Json = dict[str, Any]
 
@@ -160,12 +163,22 @@ class Prose:
         return sum(span.weight for span in self.spans) + ELEMENT_WEIGHT
 
 
+class BlockFindings(BaseModel):
+    """What the checks found in a code block."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: CodeVerdict
+    hints: tuple[NameHint, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CodeBlock:
     """
     A code block, without a final line end.
 
-    `unclosed` means that the model wrote no closing fence. `verdict` is a parser's.
+    `unclosed` means that the model wrote no closing fence. `verdict` is a parser's,
+    and `hints` are about names in the code.
     `is_table` marks a table that was drawn as text.
     """
 
@@ -174,6 +187,7 @@ class CodeBlock:
     unclosed: bool = False
     is_table: bool = False
     verdict: CodeVerdict | None = None
+    hints: tuple[NameHint, ...] = ()
 
     @property
     def weight(self) -> int:

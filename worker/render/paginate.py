@@ -86,7 +86,9 @@ def _split_code(code: CodeBlock, max_weight: int) -> tuple[CodeBlock, CodeBlock]
 
 
 def _divide_code(code: CodeBlock, head: str, rest: str) -> tuple[CodeBlock, CodeBlock]:
-    return replace(code, text=head, unclosed=False, verdict=None), replace(code, text=rest)
+    return replace(code, text=head, unclosed=False, verdict=None, hints=()), replace(
+        code, text=rest
+    )
 
 
 def _split_prose(prose: Prose, max_weight: int) -> tuple[Prose, Prose]:

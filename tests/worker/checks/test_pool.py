@@ -16,10 +16,10 @@ from worker.checks import pool as pool_module
 from worker.checks.pool import MAX_BLOCK_CHARACTERS, NUM_CHILDREN, CheckPool
 from worker.checks.python_code import PYTHON
 from worker.render.languages import find_language
-from worker.render.model import CodeBlock
+from worker.render.model import BlockFindings, CodeBlock
 
 GOOD = CodeBlock("x = 1", find_language("python"))
-PARSES = CodeVerdict(kind=VerdictKind.PARSES, code=PYTHON)
+PARSES = BlockFindings(verdict=CodeVerdict(kind=VerdictKind.PARSES, code=PYTHON))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_each_language_is_parsed_without_sockets(pool: CheckPool) -> None:
 
     verdicts = await pool.check_blocks(blocks)
 
-    assert {block.language.name: verdicts[block].kind for block in blocks} == dict.fromkeys(
+    assert {block.language.name: verdicts[block].verdict.kind for block in blocks} == dict.fromkeys(
         samples, VerdictKind.PARSES
     )
     statuses = [Path(f"/proc/{pid}/status") for pid in list_pids(pool)]

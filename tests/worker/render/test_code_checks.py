@@ -5,7 +5,7 @@ import pytest
 from contract.code_verdicts import REASONS, CodeVerdict, VerdictKind, describe_verdicts
 from worker.render import code_checks
 from worker.render.languages import _LANGUAGE_BY_TAG, PLAIN_TEXT, find_language
-from worker.render.model import CodeBlock, Piece, Prose
+from worker.render.model import BlockFindings, CodeBlock, Piece, Prose
 
 PYTHON = find_language("python")
 
@@ -20,17 +20,17 @@ def test_block_without_an_end_is_not_checked() -> None:
     block = CodeBlock("def f(", PYTHON, unclosed=True)
 
     assert code_checks.list_checkable([block]) == []
-    assert summarize(code_checks.attach_verdicts([block], {})) == "python: unfinished, not checked"
+    assert summarize(code_checks.attach_findings([block], {})) == "python: unfinished, not checked"
 
 
 def test_only_code_has_a_verdict() -> None:
     """A drawn table and prose have none; a block without a verdict was not checked."""
     block, table = CodeBlock("x", PYTHON), CodeBlock("x", is_table=True)
-    parses = CodeVerdict(kind=VerdictKind.PARSES, code="python 3.11")
+    parses = BlockFindings(verdict=CodeVerdict(kind=VerdictKind.PARSES, code="python 3.11"))
     pieces: list[Piece] = [Prose(()), table, block, CodeBlock("y")]
 
     assert code_checks.list_checkable(pieces) == [block, CodeBlock("y")]
-    attached = code_checks.attach_verdicts(pieces, {block: parses, table: parses})
+    attached = code_checks.attach_findings(pieces, {block: parses, table: parses})
     assert summarize(attached) == "python 3.11: parses · code: not checked"
 
 
@@ -63,7 +63,7 @@ def test_reason_is_one_of_ours(why: str, said: str) -> None:
 def test_each_known_language_has_a_name_that_a_verdict_can_hold() -> None:
     """A name that is too long would end a reply."""
     for language in {PLAIN_TEXT, *_LANGUAGE_BY_TAG.values()}:
-        [block] = code_checks.attach_verdicts([CodeBlock("x", language)], {})
+        [block] = code_checks.attach_findings([CodeBlock("x", language)], {})
         assert isinstance(block, CodeBlock)
         assert block.verdict is not None
         assert block.verdict.code == language.name

@@ -13,13 +13,12 @@ from typing import Final, TypeVar
 
 import structlog
 
-from contract.code_verdicts import CodeVerdict
 from contract.language import Language
 from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
 from worker.render import ComposedReply, Message, ReplyFacts
-from worker.render.model import CodeBlock
+from worker.render.model import BlockFindings, CodeBlock
 
 T = TypeVar("T")
 
@@ -48,11 +47,11 @@ def choose_layout(progress: JobProgress) -> LayoutKind:
     return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
 
 
-CheckBlocks = Callable[[Sequence[CodeBlock]], Awaitable[Mapping[CodeBlock, CodeVerdict]]]
-"""Checks code; returns verdicts on the blocks that it could check, in bounded time."""
+CheckBlocks = Callable[[Sequence[CodeBlock]], Awaitable[Mapping[CodeBlock, BlockFindings]]]
+"""Checks code; returns findings on the blocks that it could check, in bounded time."""
 
 
-async def _check_nothing(_: Sequence[CodeBlock]) -> Mapping[CodeBlock, CodeVerdict]:
+async def _check_nothing(_: Sequence[CodeBlock]) -> Mapping[CodeBlock, BlockFindings]:
     return {}
 
 
@@ -81,8 +80,8 @@ class ReplyLayout:
             try:
                 parse = functools.partial(render.parse_reply, text, facts=facts)
                 reply = await self.run_in_thread(parse)
-                verdicts = await self.check_blocks(render.list_checkable(reply.pieces))
-                compose = functools.partial(render.compose_reply, reply, verdicts, facts=facts)
+                findings = await self.check_blocks(render.list_checkable(reply.pieces))
+                compose = functools.partial(render.compose_reply, reply, findings, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400

@@ -24,21 +24,28 @@ class NameHint:
     A name to check.
 
     `kind` is the list that lacks it: `pypi`, `npm`, `import` (PyPI, by the name of a module) or
-    `python` (the standard library). For a name that was `changed`, `since` and `use` say more.
+    `python` (the standard library). For a name that was `changed`, `since` and `use` say more;
+    for all others, `date` is that of the list.
     """
 
     kind: str
     name: str
     line: int
+    date: str = ""
     since: str = ""
     use: str = ""
 
 
 def find_name_hints(language: str, text: str, lists: NameLists) -> tuple[NameHint, ...]:
-    """Return hints about a block, each name once; see `list_dotted_names` for what it raises."""
-    found = {hint.name: hint for hint in reversed([*_find_all(language, text, lists)])}
-    hints = [hint for hint in found.values() if len(hint.name) <= MAX_NAME_CHARACTERS]
-    return tuple(sorted(hints, key=lambda hint: hint.line)[:MAX_HINTS])
+    """Return hints about a block, each name once; none about code that is nested too deep."""
+    firsts: dict[str, NameHint] = {}
+    try:
+        for hint in _find_all(language, text, lists):
+            if len(hint.name) <= MAX_NAME_CHARACTERS:
+                firsts.setdefault(hint.name, hint)
+    except (MemoryError, RecursionError):
+        return ()
+    return tuple(sorted(firsts.values(), key=lambda hint: hint.line)[:MAX_HINTS])
 
 
 def _find_all(language: str, text: str, lists: NameLists) -> Iterator[NameHint]:
@@ -56,7 +63,7 @@ def _check_packages(uses: Iterable[NameUse], lists: NameLists) -> Iterator[NameH
     for use in uses:
         name = normalize_pypi_name(use.name) if use.registry == "pypi" else use.name
         if name not in lists.packages[use.registry] and not is_placeholder(use.name):
-            yield NameHint(use.registry, use.name, use.line)
+            yield NameHint(use.registry, use.name, use.line, lists.dates[use.registry])
 
 
 def _check_python(text: str, lists: NameLists) -> Iterator[NameHint]:
@@ -71,16 +78,16 @@ def _check_dotted_name(found: DottedName, lists: NameLists, text: str) -> Iterat
     for prefix in prefixes:
         if prefix in lists.changes:
             change = lists.changes[prefix]
-            yield NameHint(CHANGED, prefix, found.line, change.since, change.use)
+            yield NameHint(CHANGED, prefix, found.line, since=change.since, use=change.use)
             return
     top = parts[0]
     if top in lists.modules:
         module = next(prefix for prefix in prefixes if prefix in lists.modules)
         rest = parts[len(module.split(".")) :]
         if rest and not rest[0].startswith("_") and rest[0] not in lists.modules[module]:
-            yield NameHint(PYTHON, f"{module}.{rest[0]}", found.line)
+            yield NameHint(PYTHON, f"{module}.{rest[0]}", found.line, lists.dates[PYTHON])
     elif found.is_import and not _is_known_import(top, lists, text):
-        yield NameHint(IMPORT, top, found.line)
+        yield NameHint(IMPORT, top, found.line, lists.dates["pypi"])
 
 
 def _is_known_import(top: str, lists: NameLists, text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 BITS_PER_NAME: Final = 15
 NUM_PROBES: Final = 10
-"""Bits that each name sets; with 15 bits a name, 1 of 1,350 unknown names passes for a known one."""
+"""Bits that each name sets. With 15 bits a name, 1 of 1,350 unknown names passes as known."""
 HASH_BYTES: Final = 16
 
 

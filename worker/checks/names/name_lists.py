@@ -31,24 +31,21 @@ class NameLists:
 
     `packages` are filters by registry. `modules` has the attributes of each module of Python's
     standard library. `import_names` are top-level modules whose package has another name. `changes`
-    are by dotted name.
+    are by dotted name, `dates` (year and month) by list.
     """
 
     packages: Mapping[str, NameFilter]
     modules: Mapping[str, frozenset[str]]
     import_names: frozenset[str]
     changes: Mapping[str, Change]
-
-    @property
-    def top_level_modules(self) -> frozenset[str]:
-        """Modules of the standard library that are in no package."""
-        return frozenset(name for name in self.modules if "." not in name)
+    dates: Mapping[str, str]
 
 
 @cache
 def load_name_lists() -> NameLists:
     """Return the lists. Raises `OSError` or `ValueError` if a file is missing or broken."""
     modules = json.loads((DATA_DIRECTORY / "python_modules.json").read_text("utf-8"))
+    about = json.loads((DATA_DIRECTORY / "about.json").read_text("utf-8"))
     tables = tomllib.loads((DATA_DIRECTORY / "python_names.toml").read_text("utf-8"))
     return NameLists(
         packages={
@@ -58,6 +55,7 @@ def load_name_lists() -> NameLists:
         modules={name: frozenset(found.split()) for name, found in modules.items()},
         import_names=frozenset(tables["import_names"]),
         changes={name: Change(**fields) for name, fields in tables["changes"].items()},
+        dates={name: str(fields["date"]) for name, fields in about.items()},
     )
 
 

@@ -10,7 +10,8 @@ MAX_LINE_CHARACTERS: Final = 1_000
 """A longer line holds data."""
 INSTALL_COMMAND: Final = re.compile(
     r"""
-    ^[ \t]*+ (?:[$\#>%!]|PS>|C:\\>)?+ [ \t]*+ (?:sudo[ \t]++)?+ (?:[\w./]*?python[\d.]*+[ \t]++-m[ \t]++)?+
+    ^[ \t]*+ (?:[$\#>%!]|PS>|C:\\>)?+ [ \t]*+ (?:sudo[ \t]++)?+
+    (?:[\w./]*?python[\d.]*+[ \t]++-m[ \t]++)?+
     (?: (?P<pypi> pip[\d.]*+[ \t]++install | pipx[ \t]++install | uv[ \t]++(?:pip[ \t]++install|add)
                 | poetry[ \t]++add | pdm[ \t]++add | pipenv[ \t]++install )
       | (?P<npm> npm[ \t]++(?:install|i|add) | yarn[ \t]++(?:global[ \t]++)?add
@@ -25,17 +26,27 @@ OPTIONS_WITH_VALUE: Final = frozenset(
     | {"--extra-index-url", "-f", "--find-links", "-t", "--target", "--prefix", "--python"}
     | {"--registry", "-w", "--workspace", "--group", "-G", "--platform", "--python-version"}
 )
-PYPI_NAME: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:\[[\w,. -]*\])?(?:[=<>!~@;].*)?")
+PYPI_NAME: Final = re.compile(
+    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:\[[\w,. -]*\])?(?:[=<>!~@;].*)?"
+)
 NPM_NAME: Final = re.compile(r"((?:@[a-z0-9~][\w.~-]*/)?[a-z0-9~][\w.~-]*)(?:@.*)?")
 JS_IMPORT: Final = re.compile(
-    r"""(?:^|[\s;(=])(?:(?:from|import)[ \t]*|(?:require|import)[ \t]*\([ \t]*)(["'])([^"'\s]{1,120})\1"""
+    r"""
+    (?:^|[\s;(=]) (?: (?:from|import)[ \t]* | (?:require|import)[ \t]*\([ \t]* )
+    (["']) ([^"'\s]{1,120}) \1
+    """,
+    re.VERBOSE,
 )
 JS_BUILT_IN: Final = frozenset(
-    "assert async_hooks buffer child_process cluster console constants crypto dgram dns domain"
-    " events fs http http2 https inspector module net os path perf_hooks process punycode"
-    " querystring readline repl stream string_decoder sys timers tls trace_events tty url util v8"
-    " vm wasi worker_threads zlib".split()
+    {
+        *("assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants"),
+        *("crypto", "dgram", "dns", "domain", "events", "fs", "http", "http2", "https"),
+        *("inspector", "module", "net", "os", "path", "perf_hooks", "process", "punycode"),
+        *("querystring", "readline", "repl", "stream", "string_decoder", "sys", "timers", "tls"),
+        *("trace_events", "tty", "url", "util", "v8", "vm", "wasi", "worker_threads", "zlib"),
+    }
 )
+"""Modules of Node.js that are in no package."""
 
 
 @dataclass(frozen=True, slots=True)
