@@ -1,6 +1,19 @@
 """Secrets in texts: finds them by form or by name, and masks them. Pure, in linear time."""
 
+from contract.masking.growing_text import mask_growing
 from contract.masking.kinds import SecretKind
-from contract.masking.masker import SecretMasker, list_masked_kinds, mask_secrets
+from contract.masking.masker import (
+    SecretMasker,
+    is_placeholder,
+    list_masked_kinds,
+    mask_secrets,
+)
 
-__all__ = ["SecretKind", "SecretMasker", "list_masked_kinds", "mask_secrets"]
+__all__ = [
+    "SecretKind",
+    "SecretMasker",
+    "is_placeholder",
+    "list_masked_kinds",
+    "mask_growing",
+    "mask_secrets",
+]

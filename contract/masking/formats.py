@@ -22,7 +22,7 @@ PEM_LINE: Final = rf"(?:[A-Za-z0-9+/=]{{20,}}+|{PEM_FIELD})"
 PRIVATE_KEY: Final = (
     rf"-----BEGIN [A-Z0-9 ]{{0,40}}?PRIVATE KEY(?: BLOCK)?-----{PEM_GAP}"
     rf"(?P<value>{PEM_LINE}(?:{PEM_GAP}{PEM_LINE})*+"
-    rf"(?:{PEM_GAP}[A-Za-z0-9+/=]{{1,19}}+(?={PEM_GAP}-----END ))?)"
+    rf"(?:{PEM_GAP}[A-Za-z0-9+/=]{{1,19}}+(?={PEM_GAP}(?:-----END |\Z)))?)"
 )
 
 
@@ -69,7 +69,11 @@ def _build_formats(*rows: tuple[SecretKind, str, str]) -> tuple[SecretFormat, ..
 
 FORMATS: Final = (
     *_build_formats(
-        (SecretKind.AWS_KEY, "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9_])"),
+        (
+            SecretKind.AWS_KEY,
+            "AKIA ASIA ABIA ACCA",
+            r"(?!\w{9}EXAMPLE)[A-Z0-9]{16}(?!\w)",
+        ),
         (SecretKind.GOOGLE_KEY, "AIza", r"[\w-]{35}(?![\w-])"),
         (SecretKind.GOOGLE_KEY, "ya29.", r"[\w-]{20,}+"),
         (SecretKind.GOOGLE_KEY, "GOCSPX-", r"[\w-]{28}(?![\w-])"),

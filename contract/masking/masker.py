@@ -86,6 +86,11 @@ class SecretMasker:
         return f"secret:{kind}:{number}"
 
 
+def is_placeholder(text: str) -> bool:
+    """Return whether a text is one placeholder."""
+    return PLACEHOLDERS.fullmatch(text) is not None
+
+
 def list_masked_kinds(text: str) -> tuple[SecretKind, ...]:
     """Return the kinds that the placeholders of a text name, in order."""
     names = dict.fromkeys(found["kind"] for found in PLACEHOLDERS.finditer(text))

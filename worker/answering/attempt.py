@@ -14,6 +14,7 @@ import structlog
 
 from contract.answers import Answer
 from contract.job import prefix_scope
+from contract.masking import SecretMasker
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.stop import StopRecord
@@ -105,11 +106,14 @@ class GenerationAttempt:
 
     def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
         """Return the answer as it is now; `stop` is the person who stopped it."""
-        generated, facts = self.generated, self.facts
-        answer = Answer(
-            text=generated.text, token_ids=generated.token_ids, prompt_digest=self._digest
-        )
-        if generated.all_ids and generated.ending in CUT_ENDINGS:
+        generated, masker = self.generated, SecretMasker()
+        text = masker.mask_text(generated.text)
+        is_masked = text != generated.text
+        facts = replace(self.facts, hidden_secrets=masker.count)
+        # Token ids of a secret are the secret.
+        token_ids = () if is_masked else generated.token_ids
+        answer = Answer(text=text, token_ids=token_ids, prompt_digest=self._digest)
+        if generated.all_ids and generated.ending in CUT_ENDINGS and not is_masked:
             cut = {"prompt_ids": self._base_ids, "cut_ids": generated.all_ids}
             answer = answer.model_copy(update=cut)
         # A stop after the last token changes nothing.

@@ -13,6 +13,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 
+from contract.masking import is_placeholder
 from worker.render import links, sanitize
 from worker.render.model import Span, Style
 
@@ -227,7 +228,10 @@ class _InlineReader:
         title = str(target.attrs.get("title") or "")
         label = "".join(span.text for span in self.spans[start:])
         if label and label in {url, url.removeprefix("mailto:")}:
-            self.spans[start:] = [links.render_address(label, self._style, self._known_addresses)]
+            span = links.render_address(label, self._style, self._known_addresses)
+            # In Markdown, a placeholder has the form of an address.
+            masked = f"<{label}>"
+            self.spans[start:] = [Span(masked, self._style) if is_placeholder(masked) else span]
             return
         self._add_text(" (" if label else "(")
         if url:

@@ -91,6 +91,8 @@ class ReplyFacts:
     new_tokens: int = 0
     """Number of tokens of the reply, if a person stopped it."""
     is_rule_shortened: bool = False
+    hidden_secrets: int = 0
+    """Number of values in the reply that look like secrets and were masked."""
     language: ReaderLanguage = ReaderLanguage.ENGLISH
     """Language of our own sentences: that of the job, with which it is stored."""
 

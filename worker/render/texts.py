@@ -109,6 +109,17 @@ def describe_dropped_turns(count: int) -> Translatable | str:
     )
 
 
+def describe_hidden_secrets(count: int) -> Translatable | str:
+    """Return how many values of a reply are hidden because they look like secrets."""
+    if not count:
+        return ""
+    return PluralPhrase(
+        "{count} value that looks like a secret is hidden.",
+        "{count} values that look like secrets are hidden.",
+        count,
+    )
+
+
 def describe_overflow(length: int) -> Translatable:
     """Return the length of a growing reply that no longer fits its message."""
     return Phrase(

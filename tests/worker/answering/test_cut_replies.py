@@ -8,11 +8,13 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job
 from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
+from testing.secret_samples import SampleMaker
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import reply_text
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
+from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome
 from worker.metrics import Metrics
@@ -104,3 +106,21 @@ async def test_reply_that_repeats_up_to_its_limit_is_shortened(
     assert (engine.generated_tokens, engine.aborted) == (256, 0)
     assert str(texts.STOPPED_REPEATING) in notes
     assert "Ask me to continue" not in notes
+
+
+async def test_secret_that_the_model_invents_is_hidden(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """Slack and Redis get the placeholder, a sentence says so, and no ids of it are kept."""
+    secret = SampleMaker().draw_secret("AK~IA[U16]")
+    engine = ScriptedEngine(directory, f"Set it:\n```py\nkey = '{secret}'\n```\nNot {secret}.")
+
+    found, notes = await run_reply(reply, engine, MAX_NEW_TOKENS)
+    assert found.strip() == "Set it:\nkey = '<secret:aws-key:1>'\nNot <secret:aws-key:1>."
+    assert "1 value that looks like a secret is hidden." in notes
+    progress = await reply.state.load_progress()
+    assert progress.answer is not None
+    assert secret not in progress.answer
+    restored = FinishedAnswer.from_progress(reply.job, progress)
+    assert restored is not None
+    assert (restored.answer.token_ids, restored.facts.hidden_secrets) == ((), 1)

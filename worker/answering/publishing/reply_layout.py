@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from contract.language import Language
+from contract.masking import mask_growing
 from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
@@ -47,6 +48,10 @@ def choose_layout(progress: JobProgress) -> LayoutKind:
     return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
 
 
+def _compose_masked(text: str, language: Language) -> Message:
+    return render.compose_growing(mask_growing(text), language)
+
+
 CheckBlocks = Callable[[Sequence[CodeBlock]], Awaitable[Mapping[CodeBlock, BlockFindings]]]
 """Checks code; returns findings on the blocks that it could check, in bounded time."""
 
@@ -67,7 +72,7 @@ class ReplyLayout:
     async def compose_growing(self, text: str, language: Language) -> Message:
         """Return a reply in progress; without its text if that cannot be rendered in time."""
         try:
-            return await self.run_in_thread(render.compose_growing, text, language)
+            return await self.run_in_thread(_compose_masked, text, language)
         except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
             log.warning("edit without text", error=type(error).__name__)
             return render.compose_growing("", language)
