@@ -25,8 +25,8 @@ PARSERS: Final[Mapping[str, Callable[[str], Finding]]] = MappingProxyType(
 )
 PLACEHOLDER: Final = re.compile(
     r"\.\.\.(?![\w\[{($])"  # left out; a spread has a name behind it
-    r"|…|\{\{|\{%"
-    r"|<[A-Za-z]\w*[- ][\w -]*>"  # a template, or <your name>
+    r"|…|\{%|\{\{-?[ ]?[.$\w][\w.| ()\"']{0,80}-?\}\}"  # a template's tag
+    r"|<[A-Za-z]\w*[- ][\w -]*>"  # <your name>
     r"|^[ \t]*(?:[$>%]|>>>|\w+@[\w.-]+[:~ ]\S*[$#]) "  # a prompt
     r"|^(?:@@|---|\+\+\+) ",  # a diff
     re.MULTILINE,
@@ -42,7 +42,8 @@ def check_code(language: str, text: str) -> Finding:
     not relied on either.
     """
     finding = _parse_code(language, text)
-    if language and finding.kind != BROKEN:
+    # To bash's grammar, code of many other languages is a list of commands.
+    if language and finding.kind != BROKEN and (language, finding.kind) != ("bash", PARSES):
         return finding
     guess = guess_language(text)
     guessed = _parse_code("" if guess == language else guess, text)

@@ -29,7 +29,7 @@ REASONS: Final = (
     (re.compile(r"invalid (?:non-printable )?character"), "character"),
 )
 """Parts of the parser's messages, and our names for them. Other messages are not shown."""
-LIMIT_MESSAGES: Final = re.compile(r"too many|overflow|too complex|null bytes")
+LIMIT_MESSAGES: Final = re.compile(r"too many|overflow|too complex|null bytes|Exceeds the limit")
 """Messages of a parser that gave up: the code may still be valid."""
 CLAUSES: Final = (
     (re.compile(r"(?:elif|else)\b"), "if x: pass\n"),

@@ -68,6 +68,22 @@ async def test_hanging_child_costs_its_block_alone(
     assert await pool.check_blocks([GOOD]) == {GOOD: PARSES}
 
 
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [("cpp", "a<" * 30_000), ("csharp", "a<b<" * 10_000), ("yaml", "[" * 60_000)],
+)
+async def test_grammar_bomb_is_not_checked(
+    pool: CheckPool, tag: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that takes a parser's memory or time costs its own verdict."""
+    monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 0.5)
+    bomb = CodeBlock(text, find_language(tag))
+    assert await pool.check_blocks([bomb]) == {}
+
+    monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 60.0)
+    assert await pool.check_blocks([GOOD]) == {GOOD: PARSES}
+
+
 async def test_time_of_a_reply_is_bounded(pool: CheckPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """While other replies hold all children, code stays unchecked."""
     held = [await pool._idle.get() for _ in range(NUM_CHILDREN)]
