@@ -63,6 +63,9 @@ BENCHMARKS: Final = {
     "layout": Benchmark(
         "time to lay out the longest replies", (Option("--rounds", 5, "layouts of each pattern"),)
     ),
+    "checks": Benchmark(
+        "time and memory of the checks of code", (Option("--replies", 400, "replies"),)
+    ),
     "slow-reads": Benchmark(
         "acknowledgements beside slow reads",
         (
