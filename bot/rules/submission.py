@@ -11,9 +11,10 @@ from pydantic_core import ErrorDetails
 
 from bot.rules.channel_rules import CHANNEL_PATTERN, ChannelRules, WhoMayAsk
 from bot.rules.channels_file import EXPECTATIONS
-from bot.rules.texts import FORM_EXPECTATIONS
+from bot.rules.texts import FORM_EXPECTATIONS, SECRET_IN_PROMPT
 from contract.job import SLACK_ID_PATTERN
 from contract.language import Translatable
+from contract.masking import mask_secrets
 
 UNSET: Final = "unset"
 """Value of the option that leaves a choice to the operator, or to the person who asks."""
@@ -98,6 +99,9 @@ def apply_typed_values(
 
     Bots in the list of users stay: Slack's form cannot show them.
     """
+    prompt = str(typed.get("prompt") or "")
+    if mask_secrets(prompt) != prompt:
+        return None, {"prompt": SECRET_IN_PROMPT}
     values = stored.model_dump(mode="json") | dict(typed)
     if "users" in typed:
         bots = [user for user in stored.users if user.startswith("B")]

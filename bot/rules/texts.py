@@ -108,6 +108,10 @@ FORM_EXPECTATIONS: Final = {
     "language": CHOICE_EXPECTED,
 }
 """What each input must be, for people."""
+SECRET_IN_PROMPT: Final = Phrase(
+    "It holds what looks like a password, a token or a key, and everyone in the channel can read "
+    "it. Please remove it."
+)
 SETTINGS_LOADING: Final = Phrase("I'm reading the rules of this channel …")
 NOT_A_MANAGER: Final = Phrase(
     "Only the person who created this channel, owners and administrators of the workspace, and my "

@@ -13,6 +13,7 @@ from bot.rules.submission import (
 )
 from contract.job import Streaming
 from contract.language import Language
+from testing.secret_samples import SampleMaker
 from tests.bot.rules.forms import make_body, make_state
 
 Json = dict[str, Any]
@@ -139,3 +140,12 @@ def test_malformed_metadata_is_refused(metadata: object) -> None:
     """It names a channel and a version, or the form is not the bot's."""
     with pytest.raises(BadSubmissionError):
         FormAddress.from_json(metadata)
+
+
+def test_prompt_with_a_secret_is_refused() -> None:
+    """Everyone in the channel can read it, so it is not changed in silence."""
+    secret = SampleMaker().draw_secret("AK~IA[U16]")
+
+    rules, errors = apply_typed_values(DEFAULT_RULES, {"prompt": f"Our key is {secret}."})
+    assert (rules, list(errors)) == (None, ["prompt"])
+    assert "remove it" in str(errors["prompt"])
