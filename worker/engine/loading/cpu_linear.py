@@ -4,7 +4,8 @@ CPU linear layers, each packed once at load in the number format of its weights.
 oneDNN packs float32 and bfloat16. FBGEMM packs float16 and multiplies it with float32 rows, since
 torch's plain float16 product is slow on a CPU. For int8 it also rounds each row to 8 bits, by that
 row's own largest number: a row's product depends on no other row. No unpacked copy stays, except
-an embedding's that shares its weights with the output layer.
+an embedding's that shares its weights with the output layer. In bfloat16 a GELU that follows a
+layer is computed with its product.
 
 Shapes: a weight is `[out, in]`, rows are `[n, in]`, a product is `[n, out]`.
 """
@@ -14,6 +15,7 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
+from transformers.activations import GELUActivation, GELUTanh
 
 from worker.engine import LoadError
 
@@ -39,20 +41,30 @@ MAX_SAMPLE_ERROR: Final = 0.01
 """Maximum relative error of a sample product; bfloat16 rounds it by up to 0.004."""
 SAMPLE_SIZE: Final = 3
 """Number of rows and outputs of the sample."""
+GELU_ALGORITHMS: Final[dict[type[nn.Module], str]] = {
+    nn.GELU: "none", GELUActivation: "none", GELUTanh: "tanh",
+}  # fmt: skip
+"""oneDNN's names of what these modules compute."""
+MLP_CLASSES: Final = {"GPTBigCodeMLP", "Starcoder2MLP"}
+"""Classes of transformers that apply `act` to the output of `c_fc`, and to nothing else."""
 MatrixProduct = Callable[[Tensor], Tensor]
 
 
 class PackedLinear(nn.Module):
     """A linear layer with packed weights: `[…, in]` to `[…, out]`."""
 
-    def __init__(self, layer: nn.Linear, *, int8: bool = False) -> None:
+    def __init__(self, layer: nn.Linear, *, int8: bool = False, gelu: str | None = None) -> None:
         super().__init__()
         self._out_features = layer.out_features
-        pack = _pack_half if layer.weight.dtype == torch.float16 else _pack_onednn
-        self._multiply = _pack_int8(layer) if int8 else pack(layer)
+        if int8:
+            self._multiply = _pack_int8(layer)
+        elif layer.weight.dtype == torch.float16:
+            self._multiply = _pack_half(layer)
+        else:
+            self._multiply = _pack_onednn(layer, gelu)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return the product plus the bias, `[…, out]`."""
+        """Return the product plus the bias, `[…, out]`, or its GELU by oneDNN's `gelu`."""
         flat = rows.reshape(-1, rows.shape[-1])
         return self._multiply(flat).view(*rows.shape[:-1], self._out_features)
 
@@ -71,8 +83,10 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
     if not names or not _is_packable(_get_linear(network, names[0]), int8=int8):
         return 0
     uses_fbgemm = int8 or _get_linear(network, names[0]).weight.dtype == torch.float16
+    gelus = {} if int8 else _take_gelus(network)
     for name in names:
-        network.set_submodule(name, PackedLinear(_get_linear(network, name), int8=int8))
+        layer = _get_linear(network, name)
+        network.set_submodule(name, PackedLinear(layer, int8=int8, gelu=gelus.get(name)))
     if uses_fbgemm:
         _widen_to_float32(network)
     for values in (*network.parameters(), *network.buffers()):
@@ -143,6 +157,24 @@ def _get_linear(network: nn.Module, name: str) -> nn.Linear:
     return cast("nn.Linear", network.get_submodule(name))
 
 
+def _take_gelus(network: nn.Module) -> dict[str, str]:
+    """
+    Take the GELUs of MLPs in bfloat16 out of a network.
+
+    Returns oneDNN's name of each by the name of the layer before it.
+    """
+    gelus = {}
+    for name, module in network.named_modules():
+        if type(module).__name__ not in MLP_CLASSES:
+            continue
+        mlp: Any = module
+        algorithm = GELU_ALGORITHMS.get(type(mlp.act))
+        if algorithm is not None and mlp.c_fc.weight.dtype == torch.bfloat16:
+            gelus[f"{name}.c_fc"] = algorithm
+            mlp.act = nn.Identity()
+    return gelus
+
+
 def _is_packable(layer: nn.Linear, *, int8: bool) -> bool:
     """
     Whether a layer is on the CPU and the operators multiply correctly in its number format.
@@ -178,11 +210,13 @@ def _widen_to_float32(network: nn.Module) -> None:
                 values.data = values.data.float()
 
 
-def _pack_onednn(layer: nn.Linear) -> MatrixProduct:
+def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     weight = ONEDNN_OPS._reorder_linear_weight(layer.weight.detach(), PACKED_ROWS)  # noqa: SLF001
     multiply: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
     layer_bias: Tensor | None = layer.bias
     bias = None if layer_bias is None else layer_bias.clone()
+    if gelu is not None:
+        return lambda rows: multiply(rows, weight, bias, "gelu", [], gelu)
     return lambda rows: multiply(rows, weight, bias, "none", [], "")
 
 

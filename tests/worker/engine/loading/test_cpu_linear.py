@@ -81,6 +81,26 @@ def test_packed_layer_takes_any_number_of_rows(
             assert torch.allclose(found.float(), expected[:, :rows], rtol=0, atol=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_packed_layer_ends_with_its_gelu(approximate: str) -> None:
+    """Both forms differ by 0.0005 at most, which only float32 shows."""
+    layer = nn.Linear(48, 96)
+    given = torch.randn(5, 48) * 3
+    with torch.inference_mode():
+        found = PackedLinear(layer, gelu=approximate)(given)
+        expected = nn.functional.gelu(layer(given), approximate=approximate)
+    assert torch.allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gelus_are_computed_with_the_product_in_bfloat16_only(dtype: torch.dtype) -> None:
+    """In float32, the equality tests' logits keep their bits."""
+    network = AutoModelForCausalLM.from_pretrained(tiny_bigcode(), dtype=dtype)
+    pack_layers(network)
+    is_fused = [type(block.mlp.act) is nn.Identity for block in network.transformer.h]
+    assert is_fused == [dtype == torch.bfloat16] * len(is_fused)
+
+
 def test_float32_rows_are_equal_beside_any_others() -> None:
     """Bit by bit, so a reply does not depend on its batch."""
     packed = PackedLinear(nn.Linear(768, 96))
@@ -126,9 +146,9 @@ def test_first_layer_is_freed_before_the_last_is_packed(monkeypatch: pytest.Monk
     freed: list[list[bool]] = []
 
     class WatchedLinear(PackedLinear):
-        def __init__(self, layer: nn.Linear, *, int8: bool) -> None:
+        def __init__(self, layer: nn.Linear, **options: Any) -> None:
             freed.append([reference.expired() for reference in weights])
-            super().__init__(layer, int8=int8)
+            super().__init__(layer, **options)
 
     monkeypatch.setattr(cpu_linear, "PackedLinear", WatchedLinear)
     pack_layers(network)
@@ -148,7 +168,9 @@ def test_refusing_operators_leave_the_network_plain(monkeypatch: pytest.MonkeyPa
     assert pack_layers(half, int8=True) == 0
     assert half[1].weight.dtype == torch.float16
 
-    monkeypatch.setattr(cpu_linear, "_pack_onednn", lambda layer: lambda rows: rows @ layer.weight)
+    monkeypatch.setattr(
+        cpu_linear, "_pack_onednn", lambda layer, _: lambda rows: rows @ layer.weight
+    )
     plain = nn.Sequential(nn.Linear(3, 3))
     assert pack_layers(plain) == 0
     assert type(plain[0]) is nn.Linear
