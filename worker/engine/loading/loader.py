@@ -21,7 +21,7 @@ from worker.engine.loading.checkpoint import display_name
 from worker.engine.loading.device import select_device
 from worker.engine.loading.gguf import convert_gguf
 from worker.engine.loading.memory import (
-    DEFAULT_STEP_TOKENS,
+    choose_step_tokens,
     estimate_graph_bytes,
     plan_host_cache,
     plan_kv_cache,
@@ -83,12 +83,11 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
         dtype=weights.format_name,
         slots=num_slots,
     )
-    max_step_tokens = engine_config.max_step_tokens or DEFAULT_STEP_TOKENS[device.type]
     return LoadedModel(
         network,
         KVCache(layers, num_slots, max_positions),
         info,
-        max_step_tokens,
+        choose_step_tokens(engine_config, device, weights.format_name),
         plan_host_cache(engine_config),
         weights.packing,
     )

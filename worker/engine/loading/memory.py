@@ -12,6 +12,7 @@ import torch
 from worker.engine import LoadError
 from worker.engine.attention.kv_cache import LayerSpec
 from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.cpu_linear import has_native_bfloat16
 from worker.engine.protocol import EngineConfig
 
 DEFAULT_SLOTS: Final = {"cuda": (64, 32), "cpu": (8,)}
@@ -42,6 +43,9 @@ ACTIVATION_WIDTHS: Final = 16
 
 DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
 """Default maximum of tokens in one step, by device type."""
+
+BFLOAT16_STEP_TOKENS: Final = 512
+"""The same for a CPU with bfloat16 instructions, which computes twice as many in that time."""
 
 MIN_SLOT_POSITIONS: Final = 256
 """Minimum number of positions in a slot."""
@@ -181,6 +185,15 @@ def estimate_graph_bytes(
         )
         estimates.append(2 * max_bytes + len(shapes) * len(layers) * GRAPH_BYTES_PER_LAYER)
     return max(estimates)
+
+
+def choose_step_tokens(engine_config: EngineConfig, device: torch.device, format_name: str) -> int:
+    """Return the maximum of tokens in one step, for weights of a format."""
+    if engine_config.max_step_tokens:
+        return engine_config.max_step_tokens
+    if device.type == "cpu" and format_name == "bfloat16" and has_native_bfloat16():
+        return BFLOAT16_STEP_TOKENS
+    return DEFAULT_STEP_TOKENS[device.type]
 
 
 def plan_host_cache(engine_config: EngineConfig) -> int:

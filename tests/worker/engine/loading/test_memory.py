@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from worker.engine import LoadError
 from worker.engine.attention.kv_cache import KVCache, LayerSpec
 from worker.engine.loading import memory
-from worker.engine.loading.memory import MIN_SLOT_POSITIONS, free_bytes, plan_kv_cache, used_bytes
+from worker.engine.loading.memory import (
+    MIN_SLOT_POSITIONS,
+    choose_step_tokens,
+    free_bytes,
+    plan_kv_cache,
+    used_bytes,
+)
 from worker.engine.loading.progress import report_progress
 from worker.engine.protocol import EngineConfig
 
@@ -75,6 +81,26 @@ def test_workers_of_all_gpus_share_the_host(
 
     assert memory.plan_host_cache(EngineConfig()) == int(share * 64 * 10**9)
     assert memory.plan_host_cache(EngineConfig(host_cache_bytes=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "native", "tokens"),
+    [
+        ("cuda", "bfloat16", True, 512),
+        ("cpu", "bfloat16", True, 512),
+        ("cpu", "bfloat16", False, 256),
+        ("cpu", "float16", True, 256),
+        ("cpu", "int8", True, 256),
+    ],
+)
+def test_step_is_longer_where_a_token_is_cheap(
+    monkeypatch: pytest.MonkeyPatch, device: str, name: str, tokens: int, *, native: bool
+) -> None:
+    """The setting overrides the choice."""
+    monkeypatch.setattr(memory, "has_native_bfloat16", lambda: native)
+    config = EngineConfig(model="m")
+    assert choose_step_tokens(config, torch.device(device), name) == tokens
+    assert choose_step_tokens(replace(config, max_step_tokens=7), torch.device(device), name) == 7
 
 
 def test_host_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
