@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.secret_texts import describe_masked
 from bot.notices import MAX_NUMBER, Notice, Sentence, round_seconds
 from contract.masking import SecretKind
 
@@ -76,11 +75,3 @@ def test_refused_questions_are_counted() -> None:
 def test_expected_wait_is_a_whole_number() -> None:
     """Redis holds whole seconds."""
     assert [round_seconds(s) for s in (None, -1.0, 2.6, 1e12)] == [None, 0, 3, MAX_NUMBER]
-
-
-def test_every_kind_of_secret_has_a_name() -> None:
-    """Kinds of one name are named once, and at most three are."""
-    assert all(str(describe_masked([kind], is_asked=True)) for kind in SecretKind)
-    kinds = [SecretKind.AWS_KEY, SecretKind.AWS_SECRET, SecretKind.NPM_TOKEN, SecretKind.PASSWORD]
-    text = str(describe_masked([*kinds, SecretKind.JWT], is_asked=False))
-    assert text.startswith("That looks like an AWS key, a secret of npm, a password. I replaced")

@@ -14,6 +14,7 @@ from testing.polling import poll_until
 from testing.postgres_server import PostgresServer
 from testing.processes import Process
 from testing.redis_server import RedisServer
+from testing.secret_samples import SampleMaker
 from testing.workspace import ADA, GENERAL, LIN, Workspace
 from tests.bot.handlers.vote_steps import (
     post_reply,
@@ -32,13 +33,13 @@ def test_vote_waits_for_a_frozen_database(
     postgres_server: PostgresServer,
     postgres_url: str,
 ) -> None:
-    """Its person reads that it is kept. With consent it has its texts, until one is deleted."""
+    """Its person reads that it is kept. With consent it has masked texts, until one is deleted."""
     variables = workspace.environment | {"DATABASE_URL": postgres_url}
     variables["STARCHAT_VOTES_WITH_TEXT"] = "on"
-    records = Records(postgres_url)
+    records, secret = Records(postgres_url), SampleMaker().draw_secret("AK~IA[U16]")
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
         bot.wait_for_event("ready")
-        ts, reply = post_reply(workspace, redis, web)
+        ts, reply = post_reply(workspace, redis, web, f"@StarChat sort a list {secret}")
         postgres_server.send_signal(signal.SIGSTOP)
         try:
             press_vote(workspace, ts, reply, "up")
@@ -48,7 +49,8 @@ def test_vote_waits_for_a_frozen_database(
         wait_for_votes(records, reply, (LIN, "up", None, False))
         [line] = map(json.loads, export_votes(records, "0"))
         assert (line["conversation"][0]["role"], line["reply"]) == ("user", "sorted(names)")
-        assert "sort a list" in line["conversation"][0]["text"]
+        assert line["conversation"][0]["text"].endswith("sort a list &lt;secret:aws-key:1&gt;")
+        assert secret not in json.dumps(line)
         workspace.edit_message(ADA, GENERAL, ts, "@StarChat sort a tuple")
         poll_until(
             lambda: '"reply": null' in next(export_votes(records, "0")),

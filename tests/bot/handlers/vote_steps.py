@@ -17,9 +17,11 @@ from tests.bot.handlers.rework_steps import REPLY_ID, add_controls
 Json = dict[str, Any]
 
 
-def post_reply(workspace: Workspace, redis: Redis, web: WebClient) -> tuple[str, str]:
+def post_reply(
+    workspace: Workspace, redis: Redis, web: WebClient, text: str = "@StarChat sort a list"
+) -> tuple[str, str]:
     """Answer a question of Ada's with controls; return question and reply."""
-    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    ts = ask_as_ada(workspace, redis, text)
     [reply] = post_answer(workspace, redis, ts, "sorted(names)")
     add_controls(workspace, web, ts, reply, ADA)
     return ts, reply

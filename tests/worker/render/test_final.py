@@ -1,13 +1,14 @@
 """Notes below a finished reply: code checks, notices and the disclaimer."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from testing.checked_replies import compose_checked
 from testing.slack_parser import context_texts, find_elements, find_problems, model_text
 from worker.checks.python_code import PYTHON
-from worker.render import Message, ReplyFacts, Snippet, compose_final, texts
+from worker.render import Message, ReplyFacts, Snippet, compose_final, compose_plain, texts
 from worker.render.model import CutReason
 
 FACTS = ReplyFacts("HuggingFaceH4/starchat-beta", "stop", 256)
@@ -161,3 +162,15 @@ def test_whole_reply_as_file_is_announced() -> None:
     assert str(texts.FULL_REPLY_BELOW) in context_texts(messages[-1])
     assert len(messages) == 3
     assert all(isinstance(part, Message) and not find_problems(part) for part in messages)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_hidden_secrets_are_counted(count: int) -> None:
+    """A reply of which a value was replaced says so, also if it is shown as plain text."""
+    facts = replace(FACTS, hidden_secrets=count)
+    sentence = str(texts.describe_hidden_secrets(count))
+
+    assert sentence.startswith(f"{count} value")
+    assert sentence in reply_context("It is <secret:aws-key:1>.", facts)
+    message, _ = compose_plain("It is <secret:aws-key:1>.", facts=facts)
+    assert sentence in context_texts(message)
