@@ -11,8 +11,10 @@ from bot.messages.content.files import read_file_reference
 from contract.attached_files import FileReference
 from contract.conversation import Turn
 from contract.job import Job
+from testing.leak_scanner import find_entries, read_all_entries
 from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
+from testing.secret_samples import SampleMaker
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
 from testing.workspace import ADA, BOT_TOKEN, GENERAL
@@ -162,3 +164,18 @@ async def test_stop_ends_a_download(reply: ReplyHarness, directory: Path) -> Non
 
         assert await running is Outcome.STOPPED
     assert not hasattr(engine, "prompts")
+
+
+async def test_secret_of_a_file_reaches_no_engine(reply: ReplyHarness, directory: Path) -> None:
+    """The cache in Redis and the prompt have the placeholder; the file's other lines are whole."""
+    secret = SampleMaker().draw_secret("gh~p_[A36]")
+    content = f"TOKEN = '{secret}'\nmagenta = 1\n"
+    job = with_files(reply, "Why?", {"name": "a.py", "content": content})
+    engine = RecordingEngine(directory, "Because.")
+
+    assert await run_job(reply, engine, job) is Outcome.ANSWERED
+    [prompt] = engine.prompts
+    assert "TOKEN = '<secret:github-token:1>'\nmagenta = 1\n" in prompt
+    entries = read_all_entries(reply.harness.redis)
+    assert find_entries(entries, "secret:github-token:1")
+    assert find_entries(entries, secret) == []
