@@ -27,6 +27,8 @@ def main() -> None:
     """Answer requests until the parent closes the pipe."""
     lists = load_name_lists()
     confine_process()
+    sys.stdout.buffer.write(b"ready\n")
+    sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         finding = check_code(request["code"], request["text"])

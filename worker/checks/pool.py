@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,8 +28,11 @@ MAX_REPLY_SECONDS: Final = 0.9
 """Maximum seconds for all code of a reply; the rest stays unchecked."""
 MAX_BLOCK_SECONDS: Final = 0.4
 """Maximum seconds for one block, with the start of a child where one is needed."""
+MAX_START_SECONDS: Final = 30.0
+"""Seconds after which a child that is not ready is killed; a busy machine starts it slowly."""
 MAX_BLOCK_CHARACTERS: Final = 64_000
 """A longer block is not checked."""
+READY_LINE: Final = b"ready\n"
 MAX_ANSWER_BYTES: Final = 4 * 1024
 PROJECT_ROOT: Final = Path(__file__).parents[2]
 
@@ -87,7 +91,9 @@ class _Child:
 
     def __init__(self) -> None:
         self._process: Process | None = None
-        self._ended: Process | None = None
+        self._killed: list[Process] = []
+        self._start_deadline = 0.0
+        """Time until which the process may start; 0 once it is ready or has failed."""
 
     async def start(self) -> Process:
         """Start the process. Raises `OSError`."""
@@ -104,6 +110,7 @@ class _Child:
             limit=MAX_ANSWER_BYTES,
             start_new_session=True,
         )
+        self._start_deadline = time.monotonic() + MAX_START_SECONDS
         return self._process
 
     async def ask(self, request: bytes) -> BlockFindings | None:
@@ -116,26 +123,37 @@ class _Child:
         except (OSError, TimeoutError, ValueError) as error:
             log.warning("code not checked", error=type(error).__name__)
         finally:
-            if found is None:
+            # While it starts, the block has no answer, but a later one may.
+            if found is None and time.monotonic() >= self._start_deadline:
                 self.kill()
         return found
 
     def kill(self) -> None:
         """Kill the process, if there is one."""
-        if self._process is not None and self._process.returncode is None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        self._ended, self._process = self._process, None
+                process.kill()
+        self._killed = [one for one in self._killed if one.returncode is None] + [process]
 
     async def wait(self) -> None:
-        """Wait until the killed process has ended."""
-        if self._ended is not None:
-            await self._ended.wait()
+        """Wait until the killed processes have ended, and their pipes are closed."""
+        for process in self._killed:
+            if process.stdin is not None:
+                process.stdin.close()
+            await process.communicate()
 
     async def _exchange_lines(self, request: bytes) -> bytes:
         process = self._process or await self.start()
         if process.stdin is None or process.stdout is None:
             raise OSError("a child without pipes")
+        if self._start_deadline:
+            ready = await process.stdout.readline()
+            self._start_deadline = 0.0
+            if ready != READY_LINE:
+                raise ConnectionError("a child that does not start")
         process.stdin.write(request)
         await process.stdin.drain()
         return await process.stdout.readline()
