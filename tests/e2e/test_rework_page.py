@@ -9,11 +9,12 @@ from testing.memorizing_model import ENDLESS, GREET, REVERSE
 from testing.product import Product, find_answers
 from testing.worker_harness import context_text, reply_metadata
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Json, RefusedError
+from worker.checks.python_code import PYTHON
 
 WAIT_MILLISECONDS = 180_000
 """Maximum wait for a reply: a busy machine generates slowly."""
 MAX_ASKS = 8
-"""Replies that may end before they are stopped."""
+"""Replies that may end before they are stopped, or whose code may stay unchecked."""
 
 
 def test_person_works_on_a_finished_reply(product: Product) -> None:
@@ -37,6 +38,26 @@ def test_person_works_on_a_finished_reply(product: Product) -> None:
         expect(lin.thread_column.get_by_text("It may be wrong")).to_be_visible()
         for name in buttons:
             expect(lin.thread_column.get_by_role("button", name=name, exact=True)).to_have_count(0)
+
+
+def ask_until_checked(product: Product) -> str:
+    """Ask for code; return the `ts` of the question. On a busy machine, code may stay unchecked."""
+    for _ in range(MAX_ASKS):
+        ts, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
+        if f"{PYTHON}: parses" in context_text(replies):
+            return ts
+    raise AssertionError("no code was checked")
+
+
+def test_person_reads_the_verdict_on_code(product: Product) -> None:
+    """It is below the reply, for everybody, and in the asker's *Details*."""
+    ts = ask_until_checked(product)
+    with open_chromium() as browser:
+        lin = BrowserPage(browser, product.workspace, LIN).open_channel(GENERAL, ts)
+        expect(lin.thread_column.get_by_text(f"{PYTHON}: parses", exact=True)).to_be_visible()
+        ada = BrowserPage(browser, product.workspace, ADA).open_channel(GENERAL, ts)
+        ada.thread_column.get_by_role("button", name="Details", exact=True).click()
+        expect(ada.thread_column.get_by_text(f"Checks: {PYTHON}: parses")).to_be_visible()
 
 
 def ask_until_stopped(product: Product) -> str:
