@@ -68,11 +68,11 @@ HEADER: Final = re.compile(
 )
 PLACEHOLDER: Final = re.compile(
     r"""
-    ^(?:[<\[{(*$%#@.?/\\~-]|&lt;)|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
+    ^(?:[<\[{(*$%#@.?/\\~^-]|&lt;|0x|[A-Za-z]:[/\\]|\d{4}-\d\d-\d\d|(?:sha\d+|md5)[:-])|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
     |^p(?:ass|w|wd)\d*$|x{4,}|\*{3,}|\.{3,}|_{4,}|0{6,}|12345|abcdef|qwerty
     |change|example|placeholder|your|dummy|sample|redacted|insert|replace|enter_?|hidden|masked
     |secret|passw|token|credential|\bkey|_key|none|null|true|false|undefined|default|invalid
-    |\bmy[_-]?|foo|\bbar|test|todo|fake|mock|process\.env|os\.environ|getenv|self\.|this\.
+    |sha-?\d{3}|required|optional|nullable|string|\bm(?:in|ax)\b|\bmy[_-]?|foo|\bbar|test|todo|fake|mock|process\.env|os\.environ|getenv|self\.|this\.
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -148,7 +148,7 @@ def _read_assignment(text: str, at: int, length: int, kind: SecretKind) -> Findi
 
 
 def _is_secret(value: str, kind: SecretKind, *, is_quoted: bool) -> bool:
-    if len(value) < MIN_CHARACTERS[kind] or PLACEHOLDER.search(value):
+    if len(value) < MIN_CHARACTERS[kind] or not value.isascii() or PLACEHOLDER.search(value):
         return False
     if kind is not SecretKind.PASSWORD:
         return is_random(value)
