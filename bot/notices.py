@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from bot import texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
-from bot.messages.secret_texts import describe_masked
+from bot.messages.secret_texts import describe_masking
 from contract.language import PluralPhrase, Translatable
 from contract.masking import SecretKind
 from contract.texts import QUESTION_TOO_LONG, join_sentences
@@ -194,7 +194,9 @@ class Notice:
             case Sentence.CHANNEL_BUDGET:
                 return texts.channel_budget_exceeded(self.day)
             case Sentence.MASKED | Sentence.ASKED_MASKED:
-                return describe_masked(self.masked, is_asked=self.sentence is Sentence.ASKED_MASKED)
+                return describe_masking(
+                    self.masked, is_asked=self.sentence is Sentence.ASKED_MASKED
+                )
             case _:
                 return FIXED_TEXTS[self.sentence]
 

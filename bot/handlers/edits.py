@@ -72,7 +72,7 @@ class EditHandler:
             self._cancel_job(changed.thread, changed.ts)
         else:
             self._update_job(changed, changed.message, job)
-            self._tell_masked(changed.thread, changed.message)
+            self._announce_masking(changed.thread, changed.message)
         self.refresher.refresh_thread(changed.thread, changed.message, except_job=job)
 
     def handle_deletion(self, deleted: MessageDeleted) -> None:
@@ -128,10 +128,10 @@ class EditHandler:
             self.questions.handle_message(changed.question)
         return is_new
 
-    def _tell_masked(self, thread: Thread, question: Message) -> None:
+    def _announce_masking(self, thread: Thread, question: Message) -> None:
         """Tell the author of an edited question that a secret was masked."""
         if question.masked and self.queue.has_job(thread.team, thread.channel, question.ts):
-            self.questions.commands.notices.tell_masked(thread, question)
+            self.questions.commands.notices.announce_masking(thread, question)
 
     def _update_job(self, changed: MessageChanged, message: Message, job: str) -> None:
         outcome = self.refresher.refresh_job(job, message)

@@ -126,7 +126,7 @@ class NoticeOutbox:
         self.personal.deliver(channel, user)
         self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
 
-    def tell_masked(self, thread: Thread, message: Message, *, is_asked: bool = False) -> None:
+    def announce_masking(self, thread: Thread, message: Message, *, is_asked: bool = False) -> None:
         """
         Tell a question's author, once for each message, that its secrets were masked.
 

@@ -49,7 +49,7 @@ SERVICES: Final = {
 """Kinds that are named after a service, and its name."""
 
 
-def describe_masked(kinds: Sequence[SecretKind], *, is_asked: bool) -> Translatable:
+def describe_masking(kinds: Sequence[SecretKind], *, is_asked: bool) -> Translatable:
     """
     Tell an author that secrets were masked, and what to do.
 

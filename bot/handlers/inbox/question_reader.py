@@ -185,7 +185,7 @@ class QuestionReader:
     ) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
-        self._tell_masked(post)
+        self._announce_masking(post)
         rules = received.rules or DEFAULT_RULES
         for _ in range(MAX_CONFLICTS):
             # Read before the thread: a change between the two is read once more, never missed.
@@ -207,11 +207,11 @@ class QuestionReader:
             return outcome is FillOutcome.FILLED
         raise ThreadChangingError
 
-    def _tell_masked(self, post: MessagePosted) -> None:
+    def _announce_masking(self, post: MessagePosted) -> None:
         # A shared question was told about where it was asked.
         if post.message is not None and post.shared_thread is None:
             is_asked = post.asked is not None
-            self.commands.notices.tell_masked(post.thread, post.message, is_asked=is_asked)
+            self.commands.notices.announce_masking(post.thread, post.message, is_asked=is_asked)
 
     def _end_without_job(self, job: str, received: ReceivedMessage, verdict: Verdict) -> None:
         self.inbox.release_markers(received)

@@ -101,12 +101,12 @@ def test_notice_of_a_dead_bot_is_shown_by_another(
         )
         for tasks in (dead, background)
     ]
-    outboxes[0].tell_masked(thread, message)
+    outboxes[0].announce_masking(thread, message)
     dead.drain(0)
     assert list_told(workspace, since) == []
 
-    outboxes[1].tell_masked(thread, message)
-    outboxes[1].tell_masked(thread, message.model_copy(update={"masked": ()}))
+    outboxes[1].announce_masking(thread, message)
+    outboxes[1].announce_masking(thread, message.model_copy(update={"masked": ()}))
     outboxes[1].post_due_notices()
     outboxes[1].post_due_notices()
     assert list_told(workspace, since) == [(ADA, None, TEXT)]

@@ -48,7 +48,7 @@ def choose_layout(progress: JobProgress) -> LayoutKind:
     return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
 
 
-def _compose_masked(text: str, language: Language) -> Message:
+def _compose_growing_text(text: str, language: Language) -> Message:
     return render.compose_growing(mask_growing(text), language)
 
 
@@ -72,7 +72,7 @@ class ReplyLayout:
     async def compose_growing(self, text: str, language: Language) -> Message:
         """Return a reply in progress; without its text if that cannot be rendered in time."""
         try:
-            return await self.run_in_thread(_compose_masked, text, language)
+            return await self.run_in_thread(_compose_growing_text, text, language)
         except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
             log.warning("edit without text", error=type(error).__name__)
             return render.compose_growing("", language)
