@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 import bot.settings
 import worker.settings
 from contract.settings import EnvironmentSettings, describe_default, describe_expectation
+from testing.labelled_snippets import count_hints
+from worker.render.safety_hints import SENTENCES
 
 REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -41,6 +43,7 @@ SCOPE_REASONS: Final = {
 }
 """Reason for each OAuth scope that the manifest requests."""
 
+PARTS: Final = ("found", "unsafe", "false", "safe")
 GeneratedParts = dict[str, Callable[[], str]]
 
 
@@ -68,6 +71,20 @@ def render_event_list() -> str:
     return f"Events: {', '.join(f'`{event}`' for event in events)}."
 
 
+def render_safety_rules() -> str:
+    """Return the table of the safety rules, with what they find in labelled snippets."""
+    rows = ["| Rule | Sentence | Unsafe snippets found | Safe ones flagged |", "|---|---|---|---|"]
+    counts = count_hints()
+    for name, sentence in SENTENCES.items():
+        words = sentence.english.removeprefix("Line {line}: ")
+        count = counts[name]
+        cells = f"{count.found} of {count.unsafe} | {count.false} of {count.safe}"
+        rows.append(f"| `{name}` | {words} | {cells} |")
+    found, unsafe = (sum(getattr(one, part) for one in counts.values()) for part in PARTS[:2])
+    false, safe = (sum(getattr(one, part) for one in counts.values()) for part in PARTS[2:])
+    return "\n".join([*rows, f"| all | | {found} of {unsafe} | {false} of {safe} |"])
+
+
 def insert_generated_parts(text: str, parts: GeneratedParts) -> str:
     """Return a document with its generated parts. Raises `ValueError` if a marker is missing."""
     for name, render in parts.items():
@@ -84,6 +101,7 @@ DOCUMENTS: Final[dict[str, GeneratedParts]] = {
         "bot settings": lambda: render_settings_table(bot.settings.Settings),
         "worker settings": lambda: render_settings_table(worker.settings.Settings),
     },
+    "docs/checks.md": {"safety rules": render_safety_rules},
     "docs/privacy.md": {"scopes": render_scopes_table, "events": render_event_list},
 }
 

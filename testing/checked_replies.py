@@ -6,6 +6,7 @@ from contract.code_verdicts import CodeVerdict, VerdictKind
 from worker.checks.names.hints import find_name_hints
 from worker.checks.names.name_lists import load_name_lists
 from worker.checks.parsers import check_code
+from worker.checks.safety.hints import find_safety_hints
 from worker.render import ReplyFacts, list_checkable, parse_reply
 from worker.render.compose import compose_reply
 from worker.render.model import BlockFindings, CodeBlock, ComposedReply
@@ -22,9 +23,14 @@ def find_in_block(block: CodeBlock) -> BlockFindings:
     verdict = CodeVerdict(
         kind=VerdictKind(found.kind), code=found.code, line=found.line, why=found.why
     )
-    hints = find_name_hints(block.language.name, block.text, load_name_lists())
+    risks = find_safety_hints(block.language.name, block.text)
+    names = find_name_hints(block.language.name, block.text, load_name_lists())
     return BlockFindings.model_validate(
-        {"verdict": verdict, "hints": [asdict(hint) for hint in hints]}
+        {
+            "verdict": verdict,
+            "risks": [asdict(hint) for hint in risks],
+            "names": [asdict(hint) for hint in names],
+        }
     )
 
 

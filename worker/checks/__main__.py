@@ -1,4 +1,4 @@
-"""Child process of the checks: one request a line, one finding a line. Ends with its parent."""
+"""Child process of the checks: `ready`, then a line for each line of requests."""
 
 import ctypes
 import json
@@ -13,6 +13,8 @@ from typing import Final
 from worker.checks.names.hints import find_name_hints
 from worker.checks.names.name_lists import load_name_lists
 from worker.checks.parsers import check_code
+from worker.checks.safety.hints import find_safety_hints
+from worker.checks.safety.python_rules import load_bandit
 from worker.engine.sandbox import Sandbox, readable_paths
 
 PR_SET_PDEATHSIG: Final = 1
@@ -26,14 +28,20 @@ MAX_DATA_BYTES: Final = 56 << 20
 def main() -> None:
     """Answer requests until the parent closes the pipe."""
     lists = load_name_lists()
+    load_bandit()
     confine_process()
     sys.stdout.buffer.write(b"ready\n")
     sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         finding = check_code(request["code"], request["text"])
-        hints = find_name_hints(request["code"], request["text"], lists)
-        answer = {"verdict": asdict(finding), "hints": [asdict(hint) for hint in hints]}
+        risks = find_safety_hints(request["code"], request["text"])
+        names = find_name_hints(request["code"], request["text"], lists)
+        answer = {
+            "verdict": asdict(finding),
+            "risks": [asdict(hint) for hint in risks],
+            "names": [asdict(hint) for hint in names],
+        }
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
 

@@ -23,6 +23,7 @@ ENDS: Final = frozenset({"fi", "done", "esac", "then", "do", ")", "}", "]", '"'}
 """Words and signs that a shell's command lacks where tree-sitter says so."""
 PROMPT: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)", re.MULTILINE)
 """A command behind a prompt, with the lines that a backslash joins to it."""
+PROMPT_SIGN: Final = re.compile(r"^\$ ", re.MULTILINE)
 DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(?:define|if|el|end|undef)", re.MULTILINE)
 """A line of the C preprocessor: brackets may match only after it has run."""
 HOLE: Final = "§"
@@ -109,6 +110,14 @@ def _select_commands(text: str) -> str:
     return "\n".join(commands) if commands else text
 
 
+def parse_tree(name: str, text: str) -> Node:
+    """Return the root of the code's tree, with errors where it does not parse."""
+    grammar = GRAMMARS[name]
+    parser = _load_parser(grammar.module, grammar.functions[-1])
+    # A prompt is no part of a command.
+    return parser.parse(PROMPT_SIGN.sub("  ", text).encode("utf-8", "replace")).root_node
+
+
 @functools.cache
 def _load_parser(module: str, function: str) -> Parser:
     return Parser(Language(getattr(importlib.import_module(module), function)()))
@@ -125,7 +134,7 @@ def _explain_error(grammar: Grammar, root: Node) -> Finding:
         return finding or NOT_CHECKED
     rows = [
         node.start_point.row
-        for node in _walk_tree(root)
+        for node in walk_tree(root)
         if node.is_missing or (node.is_error and node.start_point.row == node.end_point.row)
     ]
     return Finding(BROKEN, line=rows[0] + 1 if rows else 0)
@@ -134,7 +143,7 @@ def _explain_error(grammar: Grammar, root: Node) -> Finding:
 def _find_bracket(root: Node) -> Finding | None:
     """Return the first bracket that closes nothing, else the last one that nothing closes."""
     opened: list[tuple[str, int]] = []
-    for node in _walk_tree(root):
+    for node in walk_tree(root):
         if node.is_named or node.is_missing or not node.type:
             continue
         line = node.start_point.row + 1
@@ -149,11 +158,11 @@ def _find_bracket(root: Node) -> Finding | None:
 
 
 def _find_missing_end(root: Node) -> Finding | None:
-    ends = [node for node in _walk_tree(root) if node.is_missing and node.type in ENDS]
+    ends = [node for node in walk_tree(root) if node.is_missing and node.type in ENDS]
     return Finding(BROKEN, line=ends[0].start_point.row + 1, why="end") if ends else None
 
 
-def _walk_tree(root: Node) -> Iterator[Node]:
+def walk_tree(root: Node) -> Iterator[Node]:
     """Yield the nodes in the order of the text, without recursion."""
     stack = [root]
     while stack:

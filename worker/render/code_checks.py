@@ -7,6 +7,7 @@ from dataclasses import replace
 from contract.code_verdicts import MAX_NUMBER, CodeVerdict, VerdictKind
 from worker.render.model import BlockFindings, CodeBlock, Piece
 from worker.render.name_hints import NameHint
+from worker.render.safety_hints import SafetyHint
 
 
 def list_checkable(pieces: Iterable[Piece]) -> list[CodeBlock]:
@@ -43,7 +44,7 @@ def count_verdicts(pieces: Iterable[Piece]) -> tuple[CodeVerdict, ...]:
     )
 
 
-def list_hints(pieces: Iterable[Piece]) -> list[NameHint]:
+def list_hints(pieces: Iterable[Piece]) -> list[NameHint | SafetyHint]:
     """Return the hints about a message's code, in order."""
     return [hint for piece in pieces if isinstance(piece, CodeBlock) for hint in piece.hints]
 
@@ -51,7 +52,7 @@ def list_hints(pieces: Iterable[Piece]) -> list[NameHint]:
 def _attach_to_block(code: CodeBlock, found: BlockFindings | None) -> CodeBlock:
     if found is None:
         return replace(code, verdict=_create_verdict(code))
-    return replace(code, verdict=found.verdict, hints=found.hints)
+    return replace(code, verdict=found.verdict, hints=(*found.risks, *found.names))
 
 
 def _create_verdict(code: CodeBlock) -> CodeVerdict:

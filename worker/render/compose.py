@@ -9,6 +9,7 @@ from typing import Final
 from contract.code_verdicts import describe_verdicts
 from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
+from worker.render.code_hints import describe_hints
 from worker.render.languages import PLAIN_TEXT
 from worker.render.model import (
     MAX_FALLBACK_UNITS,
@@ -28,7 +29,6 @@ from worker.render.model import (
     Span,
     utf16_length,
 )
-from worker.render.name_hints import describe_hints
 from worker.render.paginate import paginate_pieces
 from worker.render.sanitize import escape_fallback
 from worker.render.work_limits import (

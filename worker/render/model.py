@@ -10,6 +10,7 @@ from contract.code_verdicts import CodeVerdict
 from contract.language import Language as ReaderLanguage
 from worker.render.languages import PLAIN_TEXT, Language
 from worker.render.name_hints import NameHint
+from worker.render.safety_hints import SafetyHint
 
 Json = dict[str, Any]
 
@@ -171,7 +172,8 @@ class BlockFindings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     verdict: CodeVerdict
-    hints: tuple[NameHint, ...] = ()
+    risks: tuple[SafetyHint, ...] = ()
+    names: tuple[NameHint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class CodeBlock:
     A code block, without a final line end.
 
     `unclosed` means that the model wrote no closing fence. `verdict` is a parser's,
-    and `hints` are about names in the code.
+    and `hints` are about risks and names in the code.
     `is_table` marks a table that was drawn as text.
     """
 
@@ -189,7 +191,7 @@ class CodeBlock:
     unclosed: bool = False
     is_table: bool = False
     verdict: CodeVerdict | None = None
-    hints: tuple[NameHint, ...] = ()
+    hints: tuple[NameHint | SafetyHint, ...] = ()
 
     @property
     def weight(self) -> int:

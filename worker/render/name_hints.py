@@ -1,16 +1,13 @@
 """Hints about names in a reply's code that are in no list of the worker, as a reader sees them."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.code_verdicts import MAX_NUMBER
-from contract.language import Phrase, PluralPhrase, Translatable
+from contract.language import Phrase, Translatable
 
-MAX_SHOWN: Final = 5
-"""Hints below one message."""
 NAME_PATTERN: Final = r"^[^\s`<>&]{1,80}$"
 WORDS_PATTERN: Final = r"^[\w .()-]{0,60}$"
 
@@ -64,6 +61,11 @@ class NameHint(BaseModel):
     since: str = Field(default="", pattern=WORDS_PATTERN)
     use: str = Field(default="", pattern=WORDS_PATTERN)
 
+    @property
+    def key(self) -> str:
+        """What the hint is about: a name has one sentence below a message."""
+        return f"{self.kind} {self.name}"
+
     def describe(self) -> Translatable:
         """Return the hint as a sentence, which never says that a name doesn't exist."""
         sentence = SENTENCES[self.kind]
@@ -73,16 +75,3 @@ class NameHint(BaseModel):
         else:
             values = {"date": self.date}
         return sentence.with_values(line=self.line, name=self.name, **values)
-
-
-def describe_hints(hints: Iterable[NameHint]) -> list[Translatable]:
-    """Return a sentence for each of the first hints, each name once, and one about the rest."""
-    firsts: dict[tuple[HintKind, str], NameHint] = {}
-    for hint in hints:
-        firsts.setdefault((hint.kind, hint.name), hint)
-    sentences = [hint.describe() for hint in [*firsts.values()][:MAX_SHOWN]]
-    if num_more := len(firsts) - len(sentences):
-        sentences.append(
-            PluralPhrase("{count} more name to check.", "{count} more names to check.", num_more)
-        )
-    return sentences

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from contract.language import Language
 from testing.checked_replies import compose_checked
 from worker.checks.names import hints
+from worker.render.code_hints import MAX_SHOWN, describe_hints
 from worker.render.model import Message, ReplyFacts
-from worker.render.name_hints import MAX_SHOWN, SENTENCES, HintKind, NameHint, describe_hints
+from worker.render.name_hints import SENTENCES, HintKind, NameHint
 
 FACTS = ReplyFacts("m", "stop", 256)
 
@@ -41,7 +42,7 @@ def test_each_name_is_told_once_and_few_of_them() -> None:
 
     assert len(told) == MAX_SHOWN + 1
     assert told[0].startswith("Line 1: x0 ")
-    assert told[-1] == "2 more names to check."
+    assert told[-1] == "2 more hints."
     assert describe_hints([]) == []
 
 

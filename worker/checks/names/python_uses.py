@@ -53,7 +53,7 @@ def list_dotted_names(text: str) -> list[DottedName]:
         if len(nodes) > MAX_NODES:
             return []
     imports = [one for node in nodes for one in _list_imports(node)]
-    guarded = {id(inner) for node in nodes for inner in _list_guarded(node)}
+    guarded = {id(inner) for node in nodes for inner in _list_guarded_nodes(node)}
     bound = {name for node in nodes for name in _list_bindings(node)}
     aliases = _map_aliases(imports, bound)
     found = [
@@ -96,7 +96,7 @@ def _list_imports(node: ast.AST) -> Iterator[_Import]:
             yield _Import(node, alias.asname or alias.name, prefix + name, prefix + name)
 
 
-def _list_guarded(node: ast.AST) -> Iterator[ast.AST]:
+def _list_guarded_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes of code that expects a name to be missing."""
     if isinstance(node, ast.Try) and any(map(_catches_missing_names, node.handlers)):
         statements = node.body
