@@ -4,7 +4,7 @@ from contract.masking.growing_text import mask_growing
 from contract.masking.kinds import SecretKind
 from contract.masking.masker import (
     SecretMasker,
-    is_placeholder,
+    is_mask,
     list_masked_kinds,
     mask_secrets,
 )
@@ -12,7 +12,7 @@ from contract.masking.masker import (
 __all__ = [
     "SecretKind",
     "SecretMasker",
-    "is_placeholder",
+    "is_mask",
     "list_masked_kinds",
     "mask_growing",
     "mask_secrets",

@@ -1,5 +1,5 @@
 # ruff: noqa: S105 - names of kinds, and no secrets
-"""Kinds of secrets; a placeholder names the kind."""
+"""Kinds of secrets; a mask names the kind."""
 
 from enum import StrEnum
 

@@ -1,7 +1,7 @@
 """
-Secret masker: replaces each secret by a placeholder such as `<secret:aws-key:1>`.
+Secret masker: replaces each secret by a mask such as `<secret:aws-key:1>`.
 
-A placeholder takes the place of the value alone, so that quotes, names and addresses around it
+A mask takes the place of the value alone, so that quotes, names and addresses around it
 stay. Masked text is masked text: to mask it once more changes nothing.
 """
 
@@ -14,7 +14,7 @@ from contract.masking.formats import LITERALS
 from contract.masking.kinds import SecretKind
 from contract.masking.names import Finding, find_named_secrets, is_random
 
-PLACEHOLDERS: Final = re.compile(
+MASKS: Final = re.compile(
     r"(?:<|&lt;)secret:(?P<kind>[a-z-]{2,20}):(?P<number>[1-9][0-9]{0,3})[>&]"
 )
 BRACKETS: Final = ("<", ">")
@@ -26,11 +26,7 @@ MAX_PASSES: Final = 3
 
 
 class SecretMasker:
-    """
-    Masks the texts of one message; the same secret has the same number in all of them.
-
-    With `escape`, placeholders are those of escaped text, as Slack's mrkdwn is.
-    """
+    """Masks the texts of one message; the same secret has the same number in all of them."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[SecretKind, str], int] = {}
@@ -48,13 +44,17 @@ class SecretMasker:
         return len(self._numbers)
 
     def mask_text(self, text: str, *, escape: bool = False) -> str:
-        """Return a text with each secret replaced by its placeholder."""
+        """
+        Return a text with each secret replaced by its mask.
+
+        With `escape`, masks are those of escaped text, as Slack's mrkdwn is.
+        """
         found = _find_secrets(text)
         if found:
-            taken = (1 + int(one["number"]) for one in PLACEHOLDERS.finditer(text))
+            taken = (1 + int(one["number"]) for one in MASKS.finditer(text))
             self._first_number = max((self._first_number, *taken))
         brackets = ESCAPED_BRACKETS if escape else BRACKETS
-        # A placeholder may set a value free that was part of a longer word.
+        # A mask may set a value free that was part of a longer word.
         passes = 0
         while found and passes < MAX_PASSES:
             text, passes = self._replace_secrets(text, found, brackets), passes + 1
@@ -86,19 +86,19 @@ class SecretMasker:
         return f"secret:{kind}:{number}"
 
 
-def is_placeholder(text: str) -> bool:
-    """Return whether a text is one placeholder."""
-    return PLACEHOLDERS.fullmatch(text) is not None
+def is_mask(text: str) -> bool:
+    """Return whether a text is one mask."""
+    return MASKS.fullmatch(text) is not None
 
 
 def list_masked_kinds(text: str) -> tuple[SecretKind, ...]:
-    """Return the kinds that the placeholders of a text name, in order."""
-    names = dict.fromkeys(found["kind"] for found in PLACEHOLDERS.finditer(text))
+    """Return the kinds that the masks of a text name, in order."""
+    names = dict.fromkeys(found["kind"] for found in MASKS.finditer(text))
     return tuple(SecretKind(name) for name in names if name in KIND_NAMES)
 
 
 def mask_secrets(text: str) -> str:
-    """Return a text with each secret replaced by its placeholder."""
+    """Return a text with each secret replaced by its mask."""
     return SecretMasker().mask_text(text)
 
 

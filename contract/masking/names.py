@@ -1,7 +1,7 @@
 """
 Named secrets: values that a name such as `password` is given, passwords in URLs, headers.
 
-Their form tells little, so that each value is judged: a word, a placeholder or an expression of
+Their form tells little, so that each value is judged: a word, a dummy or an expression of
 code is no secret.
 """
 
@@ -66,7 +66,7 @@ HEADER: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-PLACEHOLDER: Final = re.compile(
+DUMMY: Final = re.compile(
     r"""
     ^(?:[<\[{(*$%#@.?/\\~^-]|&lt;|0x|[A-Za-z]:[/\\]|\d{4}-\d\d-\d\d|(?:sha\d+|md5)[:-])|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
     |^p(?:ass|w|wd)\d*$|x{4,}|\*{3,}|\.{3,}|_{4,}|0{6,}|12345|abcdef|qwerty
@@ -117,14 +117,14 @@ def find_named_secrets(text: str) -> Iterator[Finding]:
 def _find_url_passwords(text: str) -> Iterator[Finding]:
     for found in URL_PASSWORD.finditer(text):
         value = found["value"]
-        if not PLACEHOLDER.search(value) and not value.isdigit():
+        if not DUMMY.search(value) and not value.isdigit():
             yield (*found.span("value"), SecretKind.URL_PASSWORD)
 
 
 def _find_headers(text: str) -> Iterator[Finding]:
     for found in HEADER.finditer(text):
         value = found["value"]
-        is_secret = is_random(value) if found["is_bearer"] else not PLACEHOLDER.search(value)
+        is_secret = is_random(value) if found["is_bearer"] else not DUMMY.search(value)
         if is_secret:
             yield (*found.span("value"), SecretKind.AUTHORIZATION)
 
@@ -148,7 +148,7 @@ def _read_assignment(text: str, at: int, length: int, kind: SecretKind) -> Findi
 
 
 def _is_secret(value: str, kind: SecretKind, *, is_quoted: bool) -> bool:
-    if len(value) < MIN_CHARACTERS[kind] or not value.isascii() or PLACEHOLDER.search(value):
+    if len(value) < MIN_CHARACTERS[kind] or not value.isascii() or DUMMY.search(value):
         return False
     if kind is not SecretKind.PASSWORD:
         return is_random(value)
@@ -171,7 +171,7 @@ def is_random(value: str) -> bool:
     return (
         (has_digits or is_mixed)
         and _measure_entropy(value) >= MIN_ENTROPY_BITS
-        and not PLACEHOLDER.search(value)
+        and not DUMMY.search(value)
     )
 
 

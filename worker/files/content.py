@@ -59,7 +59,7 @@ def read_text(content: bytes, *, is_cut: bool) -> tuple[str | None, bool]:
     """
     Return the text of a file with its secrets masked, or `None`, and whether it was cut.
 
-    Placeholders may be longer than the secrets: the text has at most `MAX_TEXT_CHARACTERS`.
+    Masks may be longer than the secrets: the text has at most `MAX_TEXT_CHARACTERS`.
     """
     text = decode_content(content, is_cut=is_cut)
     if text is None:

@@ -13,7 +13,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 
-from contract.masking import is_placeholder
+from contract.masking import is_mask
 from worker.render import links, sanitize
 from worker.render.model import Span, Style
 
@@ -229,9 +229,9 @@ class _InlineReader:
         label = "".join(span.text for span in self.spans[start:])
         if label and label in {url, url.removeprefix("mailto:")}:
             span = links.render_address(label, self._style, self._known_addresses)
-            # In Markdown, a placeholder has the form of an address.
+            # In Markdown, a mask has the form of an address.
             masked = f"<{label}>"
-            self.spans[start:] = [Span(masked, self._style) if is_placeholder(masked) else span]
+            self.spans[start:] = [Span(masked, self._style) if is_mask(masked) else span]
             return
         self._add_text(" (" if label else "(")
         if url:

@@ -42,7 +42,7 @@ def wait_until_told(workspace: Workspace, since: int) -> None:
 
 @pytest.mark.usefixtures("bot")
 def test_author_of_a_question_is_told_once(workspace: Workspace, redis: Redis) -> None:
-    """The job has the placeholder; an edit that keeps the secret tells nothing more."""
+    """The job has the mask; an edit that keeps the secret tells nothing more."""
     since = len(workspace.api_calls())
     ts = ask_as_ada(workspace, redis, f"@StarChat why does {SECRET} fail?")
     wait_until_told(workspace, since)
@@ -58,7 +58,7 @@ def test_author_of_a_question_is_told_once(workspace: Workspace, redis: Redis) -
 
 @pytest.mark.usefixtures("bot")
 def test_private_question_is_posted_masked(workspace: Workspace, redis: Redis) -> None:
-    """The direct message holds the placeholder, and a word about it."""
+    """The direct message holds the mask, and a word about it."""
     direct = workspace.open_dm(ADA, STARCHAT)
     workspace.post_message(ADA, GENERAL, f"/starchat ask why does {SECRET} fail?")
 

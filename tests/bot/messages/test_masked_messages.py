@@ -58,7 +58,7 @@ def test_no_part_of_a_message_keeps_a_secret(message: dict[str, Any]) -> None:
 
 
 def test_question_is_masked() -> None:
-    """The event that the inbox stores holds the placeholder alone, as escaped text."""
+    """The event that the inbox stores holds the mask alone, as escaped text."""
     found = parse_event(make_body(make_message(1, f"{MENTION} {AWS_KEY}")), BOT_IDENTITY)
 
     assert isinstance(found, MessagePosted)
@@ -87,7 +87,7 @@ def test_another_secret_in_the_same_place_is_no_edit() -> None:
 
 
 def test_long_preview_stays_within_its_bound() -> None:
-    """Placeholders may be longer than the secrets that they replace."""
+    """Masks may be longer than the secrets that they replace."""
     preview = 'password="Sup3r!pw1" ' * 200
     found = Message.from_slack(
         make_message(2, "hi", files=[{**SNIPPET, "preview": preview}]), BOT_IDENTITY

@@ -96,8 +96,8 @@ def test_masked_text_is_masked_once() -> None:
         "pass",
     ],
 )
-def test_placeholder_of_a_person_stays(text: str) -> None:
-    """Words, variables, expressions and placeholders are no secrets."""
+def test_dummy_value_stays(text: str) -> None:
+    """Words, variables, expressions and dummies are no secrets."""
     assert mask_secrets(text) == text
 
 
@@ -117,7 +117,7 @@ def test_syntax_stays_valid() -> None:
 
 
 def test_private_key_keeps_its_lines_of_dashes() -> None:
-    """The body of a key is one placeholder, also if its end is missing."""
+    """The body of a key is one mask, also if its end is missing."""
     samples = [sample.text for sample in SAMPLES if sample.kind is SecretKind.PRIVATE_KEY]
 
     assert mask_secrets(samples[0]) == (
@@ -141,7 +141,7 @@ def test_same_secret_has_one_number() -> None:
 
 
 def test_numbers_of_a_masked_text_are_not_used_again() -> None:
-    """A placeholder that a person pasted keeps its meaning beside a new secret."""
+    """A mask that a person pasted keeps its meaning beside a new secret."""
     text = f"was <secret:aws-key:3>, now {AWS_KEY}"
 
     assert mask_secrets(text) == "was <secret:aws-key:3>, now <secret:aws-key:4>"
@@ -154,8 +154,8 @@ def test_secret_is_masked_wherever_it_is_repeated() -> None:
     )
 
 
-def test_escaped_text_has_escaped_placeholders() -> None:
-    """In Slack's markup a placeholder is no token, also inside a link."""
+def test_escaped_text_has_escaped_masks() -> None:
+    """In Slack's markup a mask is no token, also inside a link."""
     masked = SecretMasker().mask_text(f"<https://bob:{TOKEN}@a.example|bob:{TOKEN}@a>", escape=True)
 
     assert masked == (

@@ -34,7 +34,7 @@ def plugins() -> Iterator[None]:
 
 
 def find_by_oracle(text: str) -> set[str]:
-    """Return the values that the oracle finds in a text, without our placeholders."""
+    """Return the values that the oracle finds in a text, without our masks."""
     found = [one.secret_value or "" for line in text.splitlines() for one in scan_line(line)]
     return {value for value in found if value and not value.startswith("<secret:")}
 

@@ -111,7 +111,7 @@ async def test_reply_that_repeats_up_to_its_limit_is_shortened(
 async def test_secret_that_the_model_invents_is_hidden(
     reply: ReplyHarness, directory: Path
 ) -> None:
-    """Slack and Redis get the placeholder, a sentence says so, and no ids of it are kept."""
+    """Slack and Redis get the mask, a sentence says so, and no ids of it are kept."""
     secret = SampleMaker().draw_secret("AK~IA[U16]")
     engine = ScriptedEngine(directory, f"Set it:\n```py\nkey = '{secret}'\n```\nNot {secret}.")
 

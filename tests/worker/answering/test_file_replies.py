@@ -167,7 +167,7 @@ async def test_stop_ends_a_download(reply: ReplyHarness, directory: Path) -> Non
 
 
 async def test_secret_of_a_file_reaches_no_engine(reply: ReplyHarness, directory: Path) -> None:
-    """The cache in Redis and the prompt have the placeholder; the file's other lines are whole."""
+    """The cache in Redis and the prompt have the mask; the file's other lines are whole."""
     secret = SampleMaker().draw_secret("gh~p_[A36]")
     content = f"TOKEN = '{secret}'\nmagenta = 1\n"
     job = with_files(reply, "Why?", {"name": "a.py", "content": content})

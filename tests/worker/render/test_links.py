@@ -120,11 +120,11 @@ def test_splitting_at_addresses_loses_nothing(host: str, tail: str) -> None:
     assert "".join(model_text([compose_reply(plain)]).split()) == "".join(plain.split())
 
 
-@pytest.mark.parametrize("placeholder", ["<secret:aws-key:1>", "<secret:url-password:12>"])
-def test_placeholder_of_a_secret_is_no_address(placeholder: str) -> None:
+@pytest.mark.parametrize("mask", ["<secret:aws-key:1>", "<secret:url-password:12>"])
+def test_mask_of_a_secret_is_no_address(mask: str) -> None:
     """In Markdown, it has the form of one."""
-    message = compose_reply(f"It was {placeholder}, see <evil:x:1>.")
+    message = compose_reply(f"It was {mask}, see <evil:x:1>.")
 
-    assert model_text([message]) == f"It was {placeholder}, see evil:x:1."
-    plain = compose_reply(f"It was {placeholder}.")
+    assert model_text([message]) == f"It was {mask}, see evil:x:1."
+    plain = compose_reply(f"It was {mask}.")
     assert str(texts.UNVERIFIED_ADDRESSES) not in context_texts(plain)
