@@ -6,14 +6,11 @@ import os
 import resource
 import signal
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from worker.checks.names.hints import find_name_hints
+from worker.checks.block import check_block
 from worker.checks.names.name_lists import load_name_lists
-from worker.checks.parsers import check_code
-from worker.checks.safety.hints import find_safety_hints
 from worker.checks.safety.python_rules import load_bandit
 from worker.engine.sandbox import Sandbox, readable_paths
 
@@ -27,21 +24,14 @@ MAX_DATA_BYTES: Final = 56 << 20
 
 def main() -> None:
     """Answer requests until the parent closes the pipe."""
-    lists = load_name_lists()
+    load_name_lists()
     load_bandit()
     confine_process()
     sys.stdout.buffer.write(b"ready\n")
     sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        finding = check_code(request["code"], request["text"])
-        risks = find_safety_hints(request["code"], request["text"])
-        names = find_name_hints(request["code"], request["text"], lists)
-        answer = {
-            "verdict": asdict(finding),
-            "risks": [asdict(hint) for hint in risks],
-            "names": [asdict(hint) for hint in names],
-        }
+        answer = check_block(request["code"], request["text"])
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
 

@@ -35,6 +35,14 @@ def test_hints_are_below_the_reply() -> None:
     assert "Line 2: json.loadss isn't in my list of Python's standard library" in notes[2]
 
 
+def test_code_without_a_label_has_hints_too() -> None:
+    """Its language is guessed."""
+    notes = list_notes("```\nimport json\ndef f(x):\n    return json.loadss(x)\n```")
+
+    assert notes[0].startswith("looks like python")
+    assert "json.loadss isn't in my list" in notes[1]
+
+
 def test_each_name_is_told_once_and_few_of_them() -> None:
     """A name in two blocks has one hint; further names are counted."""
     many = [NameHint(kind=HintKind.NPM, name=f"x{n}", line=n + 1) for n in range(MAX_SHOWN + 2)]
