@@ -42,16 +42,17 @@ class CheckPool:
 
     def __init__(self) -> None:
         """Create a pool without children."""
-        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        """The child that answered last comes first, so a child more than needed never starts."""
         self._children: list[_Child] = []
 
     async def __aenter__(self) -> Self:
-        """Start the children. One that cannot start now may start with a block."""
+        """Start one child; the others start with a block, if the first one is busy."""
         self._children = [_Child() for _ in range(NUM_CHILDREN)]
         for child in self._children:
-            with contextlib.suppress(OSError):
-                await child.start()
             self._idle.put_nowait(child)
+        with contextlib.suppress(OSError):
+            await self._children[-1].start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
