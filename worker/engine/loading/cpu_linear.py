@@ -210,9 +210,15 @@ def _widen_to_float32(network: nn.Module) -> None:
                 values.data = values.data.float()
 
 
+def _find_function(operator: Any) -> Callable[..., Tensor]:
+    """Return an operator's function, without a check of all arguments in Python at each call."""
+    function: Callable[..., Tensor] = operator._op  # noqa: SLF001
+    return function
+
+
 def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     weight = ONEDNN_OPS._reorder_linear_weight(layer.weight.detach(), PACKED_ROWS)  # noqa: SLF001
-    multiply: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
+    multiply = _find_function(ONEDNN_OPS._linear_pointwise.default)  # noqa: SLF001
     layer_bias: Tensor | None = layer.bias
     bias = None if layer_bias is None else layer_bias.clone()
     if gelu is not None:
@@ -224,7 +230,7 @@ def _pack_half(layer: nn.Linear) -> MatrixProduct:
     """Return the product of float32 rows with float16 weights. Raises `RuntimeError` without it."""
     torch.backends.quantized.engine = FBGEMM
     packed = FBGEMM_OPS.linear_prepack_fp16(layer.weight.detach().float(), _widen_bias(layer))
-    multiply: Callable[..., Tensor] = FBGEMM_OPS.linear_dynamic_fp16.default
+    multiply = _find_function(FBGEMM_OPS.linear_dynamic_fp16.default)
     return lambda rows: multiply(rows, packed)
 
 
@@ -245,9 +251,7 @@ def _pack_int8(layer: nn.Linear) -> MatrixProduct:
         axis=0,
     )
     packed = FBGEMM_OPS.linear_prepack(quantized, None)
-    multiply: Callable[..., Tensor] = (
-        FBGEMM_OPS.linear_with_input_q_dq_qweight_dq_output_fp32.default
-    )
+    multiply = _find_function(FBGEMM_OPS.linear_with_input_q_dq_qweight_dq_output_fp32.default)
     bias = _widen_bias(layer)
 
     def multiply_rounded(rows: Tensor) -> Tensor:
