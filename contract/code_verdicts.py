@@ -76,6 +76,11 @@ class CodeVerdict(BaseModel):
     why: str = Field(default="", pattern=REASON_PATTERN)
     blocks: int = Field(default=1, ge=1, le=MAX_NUMBER)
 
+    @property
+    def is_parsed(self) -> bool:
+        """Whether a parser has said something about the code."""
+        return self.kind not in {VerdictKind.UNFINISHED, VerdictKind.UNCHECKED}
+
     def describe(self) -> Translatable:
         """Return the verdict as words."""
         name = self.code or Phrase("code")

@@ -229,7 +229,9 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
 
 def _select_disclaimer(pieces: Sequence[Piece], facts: ReplyFacts) -> Translatable:
     return texts.compose_disclaimer(
-        facts, has_code=any(isinstance(piece, CodeBlock) for piece in pieces)
+        facts,
+        has_code=any(isinstance(piece, CodeBlock) for piece in pieces),
+        is_parsed=any(verdict.is_parsed for verdict in code_checks.count_verdicts(pieces)),
     )
 
 

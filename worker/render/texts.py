@@ -69,8 +69,16 @@ def context_blocks(*sentences: str) -> list[Json]:
     return [{"type": "context", "elements": elements}] if elements else []
 
 
-def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> Translatable:
-    """Name the model, say that it may be wrong, and say what was not checked."""
+def compose_disclaimer(
+    facts: ReplyFacts, *, has_code: bool, is_parsed: bool = False
+) -> Translatable:
+    """Name the model, say that it may be wrong, and say what of this reply was not checked."""
+    if has_code and not is_parsed:
+        return Phrase(
+            "Written by {model}, a language model for education and research. "
+            "It may be wrong, insecure or made up. The code was neither parsed nor run.",
+            model=facts.model or UNKNOWN_MODEL,
+        )
     if has_code:
         return Phrase(
             "Written by {model}, a language model for education and research. "

@@ -80,6 +80,12 @@ def test_disclaimer_says_code_was_not_run() -> None:
     assert lines[-1].endswith("The code was parsed but not run (result above).")
 
 
+@pytest.mark.parametrize("text", ["```diff\n+ x\n```", "```python\nx = 1"])
+def test_disclaimer_says_code_was_not_parsed(text: str) -> None:
+    """Without a parser's result, it does not point at one."""
+    assert reply_context(text)[-1].endswith("The code was neither parsed nor run.")
+
+
 def test_verdict_is_in_the_message_of_its_code() -> None:
     """Each message has the verdicts on its own code."""
     block = "```python\n" + "x = 1\n" * 1_000 + "```\n"
