@@ -103,7 +103,11 @@ def client_msg_id(team: str, client_msg_id: str) -> str:
 
 
 def pending_notice(team: str, channel: str, ts: str) -> str:
-    """Return the notice to post in reply to a message: a hash of `thread`, `notice`, `tries`."""
+    """
+    Return the notice to post in reply to a message: a hash of `thread`, `notice`, `tries`.
+
+    The notice that its secrets were masked has `ts` with the suffix `:masked`.
+    """
     return f"starchat:{team}:pending_notice:{channel}:{ts}"
 
 

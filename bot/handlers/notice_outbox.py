@@ -52,6 +52,8 @@ NOTICE_LEASE_SECONDS: Final = 20.0
 """Lease after which any bot may take over a notice."""
 NOTICE_REPEATED: Final = 2
 """Result of `record_notice.lua` for a notice that was posted a moment ago."""
+MASKING_SUFFIX: Final = ":masked"
+"""End of the name of a notice about masking: the message may have another notice too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,9 @@ class NoticeOutbox:
         sentence = Sentence.ASKED_MASKED if is_asked else Sentence.MASKED
         notice = Notice(sentence, reader=message.author, masked=message.masked)
         marker = keys.notice_quiet(thread.team, thread.channel, message.ts, Sentence.MASKED)
-        name = f"{thread.channel}:{message.ts}"
+        name = f"{thread.channel}:{message.ts}{MASKING_SUFFIX}"
         quiet = (marker, keys.IDEMPOTENCY_TTL_SECONDS)
-        if self._record(thread, message.ts, marker, quiet, notice):
+        if self._record(thread, name, marker, quiet, notice):
             self.background.submit("notice", self._deliver_notice, name, first=True)
 
     def _post_in_thread(self, post: MessagePosted, notice: Notice) -> None:
@@ -147,9 +149,10 @@ class NoticeOutbox:
         concerns_thread = notice.sentence in THREAD_SENTENCES
         subject = thread.ts if concerns_thread else post.author
         quiet_key = keys.notice_quiet(thread.team, thread.channel, subject, notice.sentence)
+        name = f"{thread.channel}:{post.ts}"
         outcome = self._record(
             thread,
-            post.ts,
+            name,
             keys.idempotency_key(thread.team, thread.channel, post.ts),
             (quiet_key, keys.NOTICE_QUIET_SECONDS),
             replace(notice, reader=post.author),
@@ -158,30 +161,29 @@ class NoticeOutbox:
         if outcome == NOTICE_REPEATED:
             self._tell_author(post, notice)
         elif outcome:
-            name = f"{thread.channel}:{post.ts}"
             self.background.submit("notice", self._deliver_notice, name, first=True)
 
     def _record(
         self,
         thread: Thread,
-        ts: str,
+        name: str,
         marker: str,
         quiet: tuple[str, float],
         notice: Notice,
         *,
         has_other_way: bool = False,
     ) -> int:
-        """Record a notice about the message at `ts`; `quiet` is a marker and its seconds."""
+        """Record a notice under its name; `quiet` is a marker and its seconds."""
         outcome = self._record_script(
             keys=[
                 marker,
-                keys.pending_notice(thread.team, thread.channel, ts),
+                self._find_key(name),
                 self._due_key,
                 quiet[0],
             ],
             args=[
                 keys.IDEMPOTENCY_TTL_SECONDS,
-                f"{thread.channel}:{ts}",
+                name,
                 keys.NOTICE_TTL_SECONDS,
                 thread.ts,
                 notice.to_json(),
@@ -192,6 +194,10 @@ class NoticeOutbox:
         )
         self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
         return int(outcome)
+
+    def _find_key(self, name: str) -> str:
+        channel, _, message = name.partition(":")
+        return keys.pending_notice(self.team, channel, message)
 
     def post_due_notices(self) -> None:
         """Post abandoned notices. Raises `RedisError` and `bot.slack.client.CALL_ERRORS`."""
@@ -210,7 +216,7 @@ class NoticeOutbox:
             raise ValueError("not a channel")
         if re.fullmatch(SLACK_ID_PATTERN, rest):
             self._deliver_personal(channel, rest)
-        elif re.fullmatch(TIMESTAMP_PATTERN, rest):
+        elif re.fullmatch(TIMESTAMP_PATTERN, rest.removesuffix(MASKING_SUFFIX)):
             self._deliver_notice(name, first=False)
         else:
             raise ValueError("neither a user nor a message")
@@ -237,10 +243,9 @@ class NoticeOutbox:
         retry_redis(partial(self._remove_notice, name))
 
     def _lease_notice(self, name: str, *, first: bool) -> _LeasedNotice | None:
-        channel, question = name.split(":")
-        key = keys.pending_notice(self.team, channel, question)
+        channel, question, *_ = name.split(":")
         found = self._lease_script(
-            keys=[key, self._due_key], args=[name, self.lease_seconds, int(first)]
+            keys=[self._find_key(name), self._due_key], args=[name, self.lease_seconds, int(first)]
         )
         if found is None:
             return None
@@ -280,8 +285,7 @@ class NoticeOutbox:
         self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
 
     def _remove_notice(self, name: str) -> None:
-        channel, question = name.split(":")
         with self.redis.pipeline() as pipe:
-            pipe.delete(keys.pending_notice(self.team, channel, question))
+            pipe.delete(self._find_key(name))
             pipe.zrem(self._due_key, name)
             pipe.execute()

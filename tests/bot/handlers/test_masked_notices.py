@@ -1,5 +1,6 @@
 """Masked secrets: their author alone learns it, once for each message, and Redis holds none."""
 
+from functools import partial
 from typing import Final
 
 import pytest
@@ -9,15 +10,19 @@ from slack_sdk import WebClient
 from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.rules.reader_languages import ReaderLanguages
+from bot.messages.event_parser import parse_event
+from bot.messages.events import MessagePosted
 from bot.messages.message import Message
+from bot.notices import Notice, Sentence
 from bot.slack.poster import Poster
 from bot.store.thread_cache import ThreadCache
+from contract import keys
 from contract.job import Thread
 from testing.leak_scanner import find_entries, read_all_entries
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM, job_turns
 from testing.secret_samples import SampleMaker
-from testing.slack_events import BOT_IDENTITY, make_message
+from testing.slack_events import BOT_IDENTITY, make_body, make_message
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Workspace, message_texts
 from tests.bot.handlers.edit_steps import ask_as_ada, edit_as_ada
 
@@ -73,6 +78,43 @@ def test_private_question_is_posted_masked(workspace: Workspace, redis: Redis) -
     assert "secret:aws-key:1" in all_texts()
     assert SECRET not in all_texts()
     assert find_entries(read_all_entries(redis), SECRET) == []
+
+
+@pytest.mark.parametrize("is_masking_first", [True, False])
+def test_masked_question_has_its_other_notice_too(
+    workspace: Workspace,
+    redis: Redis,
+    web: WebClient,
+    background: BackgroundTasks,
+    languages: ReaderLanguages,
+    *,
+    is_masking_first: bool,
+) -> None:
+    """Both notices of one message are posted, whichever is recorded first."""
+    since = len(workspace.api_calls())
+    ts = workspace.post_message(ADA, GENERAL, "words")
+    event = {**make_message(1, f"<@{STARCHAT}> {SECRET}", user=ADA, channel=GENERAL), "ts": ts}
+    post = parse_event(make_body(event), BOT_IDENTITY)
+    assert isinstance(post, MessagePosted)
+    assert post.message is not None
+    cache = ThreadCache(redis, web, BOT_IDENTITY)
+    dead = BackgroundTasks(max_waiting=0)
+    recorder, outbox = (
+        NoticeOutbox(redis, TEAM, Poster(web), cache, languages, tasks, lease_seconds=0)
+        for tasks in (dead, background)
+    )
+    steps = [
+        partial(recorder.announce_masking, post.thread, post.message),
+        partial(recorder.post_notice, post, Notice(Sentence.QUESTION_NOT_READ)),
+    ]
+    for step in steps if is_masking_first else reversed(steps):
+        step()
+    dead.drain(0)
+    outbox.post_due_notices()
+
+    assert list_told(workspace, since) == [(ADA, None, TEXT)]
+    assert len(workspace.bot_replies(GENERAL, ts)) == 1
+    assert redis.zcard(keys.notice_schedule(TEAM)) == 0
 
 
 def test_notice_of_a_dead_bot_is_shown_by_another(
