@@ -104,10 +104,11 @@ class GenerationAttempt:
         )
         self.details = ReplyDetails()
 
-    def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
+    async def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
         """Return the answer as it is now; `stop` is the person who stopped it."""
         generated, masker = self.generated, SecretMasker()
-        text = masker.mask_text(generated.text)
+        # A long text takes seconds if nearly every word may begin a secret.
+        text = await asyncio.to_thread(masker.mask_text, generated.text)
         is_masked = text != generated.text
         facts = replace(self.facts, hidden_secrets=masker.count)
         # Token ids of a secret are the secret.

@@ -236,7 +236,7 @@ class AnswerPipeline:
         Raises `RequeueError` if the question was edited: the queued job holds its new text.
         """
         stopped, state = run.context.stopped.is_set(), run.message.state
-        answer = attempt.finish_answer(await state.read_stop() if stopped else None)
+        answer = await attempt.finish_answer(await state.read_stop() if stopped else None)
         usage = GenerationUsage(answer.details.gpu_ms, answer.details.wait_ms)
         self._metrics.record_gpu_time(attempt.generated.gpu_seconds)
         try:
