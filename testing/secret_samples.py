@@ -118,6 +118,7 @@ HOSTILE_UNITS: Final = (
         "&lt;secret:",
     ),
     *("token", "token=", 'token="', "_key", "pass:", "--password ", 'password="Sup3r!pw1" '),
+    *("apikey=", "password=", "password=a1&/", "token=a1*"),
     *("://", "://a:", "://a:b3b3b3b3@", "bearer ", "authorization: basic ", "secret       :"),
     *("-----BEGIN PRIVATE " + "KEY-----\n", "-----BEGIN ", "密码是"),
     "-----BEGIN PRIVATE " + "KEY-----\n" + "MIIEowIBAAKCAQEA1234MIIE ",

@@ -47,13 +47,13 @@ ASSIGNMENT: Final = re.compile(
     [A-Za-z0-9_.-]{0,40}+(?:["'`\]]|\\"){0,3}+\s{0,8}+
     (?::\ ?(?:str|string|String)\s{0,2}+(?==))?
     (?:(?:=>|:=|[:=]|：|是|为)[=>]?|,(?=\ ?["']))\s{0,8}+
-    (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{6,256}+)(?=(?P=quote))
-    |(?P<bare>[A-Za-z0-9+/=_.~!@\#$%^*?-]{8,256}+)(?=[\s"'`,;<>&|)}\]\\，。；]|$))
+    (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{6,4096}+)(?=(?P=quote))
+    |(?P<bare>[A-Za-z0-9+/=_.~!@\#$%^*?-]{8,4096}+)(?=[\s"'`,;<>&|)}\]\\，。；]|$))
     """,
     re.VERBOSE,
 )
 """What may follow a keyword: the rest of its name, a sign and a value."""
-OPTION: Final = re.compile(r"""[A-Za-z0-9-]{0,20}+[ ]{1,2}['"]?(?P<bare>[^\s'"<>|;&]{8,256}+)""")
+OPTION: Final = re.compile(r"""[A-Za-z0-9-]{0,20}+[ ]{1,2}['"]?(?P<bare>[^\s'"<>|;&]{8,4096}+)""")
 """What may follow a keyword in an option of a command line, such as `--password`."""
 OPTION_NAME: Final = re.compile(r"--[a-z-]{0,30}$")
 URL_PASSWORD: Final = re.compile(
@@ -92,6 +92,8 @@ MAX_RANDOM_CHARACTERS: Final = 4096
 MIN_MIXED_CHARACTERS: Final = 20
 MIN_MIXED_SHARE: Final = 0.38
 """Share of the neighbors of other case in a random text; words in one have fewer."""
+MAX_JUDGED_CHARACTERS: Final = 256
+"""Beginning of a value that tells whether it is a secret."""
 MAX_CONTEXT_CHARACTERS: Final = 40
 """Characters before a keyword that may belong to its name."""
 SYMBOLS: Final = frozenset("!@#$%^&*+=?~")
@@ -143,18 +145,19 @@ def _read_assignment(text: str, at: int, length: int, kind: SecretKind) -> Findi
     name = before + text[at : found.start(group)]
     if AWS_SECRET.fullmatch(value) and AWS_SECRET_NAME.search(name):
         return (*found.span(group), SecretKind.AWS_SECRET)
-    is_secret = _is_secret(value, kind, is_quoted=is_quoted)
+    is_secret = _is_secret(value[:MAX_JUDGED_CHARACTERS], kind, is_quoted=is_quoted)
     return (*found.span(group), kind) if is_secret else None
 
 
 def _is_secret(value: str, kind: SecretKind, *, is_quoted: bool) -> bool:
-    if len(value) < MIN_CHARACTERS[kind] or not value.isascii() or DUMMY.search(value):
+    if len(value) < MIN_CHARACTERS[kind] or not value.isascii():
         return False
     if kind is not SecretKind.PASSWORD:
         return is_random(value)
     has_letter = any(sign.isalpha() for sign in value)
     has_other = any(sign.isdigit() or sign in SYMBOLS for sign in value)
-    return has_other and (has_letter or is_quoted) and not WORD.fullmatch(value)
+    is_password = has_other and (has_letter or is_quoted) and not WORD.fullmatch(value)
+    return is_password and not DUMMY.search(value)
 
 
 def is_random(value: str) -> bool:

@@ -154,6 +154,14 @@ def test_secret_is_masked_wherever_it_is_repeated() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["export AWS_SESSION_TOKEN={}", '{{"refresh_token": "0.{}"}}'])
+def test_long_value_is_masked(name: str) -> None:
+    """Tokens of sessions have up to thousands of characters."""
+    value = SampleMaker(2).draw_secret("[B900]")
+
+    assert value[-20:] not in mask_secrets(name.format(value))
+
+
 def test_escaped_text_has_escaped_masks() -> None:
     """In Slack's markup a mask is no token, also inside a link."""
     masked = SecretMasker().mask_text(f"<https://bob:{TOKEN}@a.example|bob:{TOKEN}@a>", escape=True)
