@@ -192,7 +192,9 @@ def test_ambiguous_placeholder_is_not_repeated(
     """After a cut connection the owner remains, so that the worker searches first."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for_event("placeholder not posted")
+    # The log may hold the same event of an earlier test's question.
+    while bot.wait_for_event("placeholder not posted")["job"] != job_id(TEAM, GENERAL, ts):
+        pass
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
 
     assert str(redis.hget(key, "starchat_placeholder_owner")).startswith("b'bot:")

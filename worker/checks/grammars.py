@@ -26,6 +26,8 @@ PROMPT: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)", re.MULTILINE)
 PROMPT_SIGN: Final = re.compile(r"^\$ ", re.MULTILINE)
 DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(?:define|if|el|end|undef)", re.MULTILINE)
 """A line of the C preprocessor: brackets may match only after it has run."""
+MAX_CHARACTERS: Final = 16_000
+"""Length up to which a grammar is asked that is not strict: some crash over repeated signs."""
 HOLE: Final = "§"
 """Place of the code in a context."""
 
@@ -93,6 +95,8 @@ def check_grammar(name: str, text: str) -> Finding:
     if name == "bash":
         text = _select_commands(text)
     grammar = GRAMMARS[PHP_PAGE if name == "php" and "<?" in text else name]
+    if len(text) > MAX_CHARACTERS and not grammar.is_strict:
+        return NOT_CHECKED
     parsers = [_load_parser(grammar.module, function) for function in grammar.functions]
     for context in (HOLE, *grammar.contexts):
         before, _, after = context.partition(HOLE)

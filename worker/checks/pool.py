@@ -33,7 +33,8 @@ MAX_START_SECONDS: Final = 30.0
 MAX_BLOCK_CHARACTERS: Final = 64_000
 """A longer block is not checked."""
 READY_LINE: Final = b"ready\n"
-MAX_ANSWER_BYTES: Final = 4 * 1024
+MAX_ANSWER_BYTES: Final = 16 * 1024
+"""Maximum size of a child's answer: eight names of 80 characters, each written as 12."""
 PROJECT_ROOT: Final = Path(__file__).parents[2]
 
 

@@ -109,6 +109,12 @@ def test_hostile_json_is_not_checked() -> None:
     assert check_text("[" * 39_000, "json") == "not checked"
 
 
+@pytest.mark.parametrize(("tag", "said"), [("cpp", "not checked"), ("go", "parses")])
+def test_long_code_is_left_to_exact_grammars(tag: str, said: str) -> None:
+    """The others crash over some repeated signs."""
+    assert check_text("// comment\n" * 2_000 + "var x int\n", tag) == said
+
+
 def test_each_reason_has_words() -> None:
     """A name without words would not be shown."""
     tables = (

@@ -98,7 +98,8 @@ async def test_grammar_bomb_is_not_checked(
     """Code that takes a parser's memory or time costs its own verdict."""
     monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 0.5)
     bomb = CodeBlock(text, find_language(tag))
-    assert await pool.check_blocks([bomb]) == {}
+    found = (await pool.check_blocks([bomb])).get(bomb)
+    assert found is None or found.verdict.kind is VerdictKind.UNCHECKED
 
     monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 60.0)
     assert await pool.check_blocks([GOOD]) == {GOOD: PARSES}
@@ -129,6 +130,16 @@ async def test_each_language_is_parsed_without_sockets(pool: CheckPool) -> None:
     )
     statuses = [Path(f"/proc/{pid}/status") for pid in list_pids(pool)]
     assert all("\nSeccomp:\t2\n" in status.read_text("ascii") for status in statuses)
+
+
+async def test_answer_with_long_names_arrives(pool: CheckPool) -> None:
+    """Signs beyond ASCII take twelve characters each."""
+    block = CodeBlock(
+        "\n".join(f"import {letter * 79}" for letter in "𐌰𐌱𐌲𐌳"), find_language("python")
+    )
+
+    findings = await pool.check_blocks([block])
+    assert len(findings[block].names) == 4
 
 
 async def test_children_end_with_the_pool() -> None:

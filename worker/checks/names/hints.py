@@ -14,6 +14,8 @@ MAX_HINTS: Final = 4
 """Hints about one block."""
 MAX_NAME_CHARACTERS: Final = 80
 PYTHON: Final = "python"
+SHELLS: Final = frozenset({"bash", "console", "shell", "powershell", "dockerfile"})
+"""Languages in which a line may install a package; prose has such words too."""
 IMPORT: Final = "import"
 CHANGED: Final = "changed"
 
@@ -49,7 +51,8 @@ def find_name_hints(language: str, text: str, lists: NameLists) -> tuple[NameHin
 
 
 def _find_all(language: str, text: str, lists: NameLists) -> Iterator[NameHint]:
-    yield from _check_packages(list_installs(text), lists)
+    if language in SHELLS:
+        yield from _check_packages(list_installs(text), lists)
     list_hints = LANGUAGES.get(language)
     if list_hints is not None:
         yield from list_hints(text, lists)

@@ -10,7 +10,7 @@ MAX_LINE_CHARACTERS: Final = 1_000
 """A longer line holds data."""
 INSTALL_COMMAND: Final = re.compile(
     r"""
-    ^[ \t]*+ (?:[$\#>%!]|PS>|C:\\>)?+ [ \t]*+ (?:sudo[ \t]++)?+
+    ^[ \t]*+ (?:[$>%!]|PS>|C:\\>)?+ [ \t]*+ (?:sudo[ \t]++)?+
     (?:[\w./]*?python[\d.]*+[ \t]++-m[ \t]++)?+
     (?: (?P<pypi> pip[\d.]*+[ \t]++install | pipx[ \t]++install | uv[ \t]++(?:pip[ \t]++install|add)
                 | poetry[ \t]++add | pdm[ \t]++add | pipenv[ \t]++install )
@@ -20,10 +20,11 @@ INSTALL_COMMAND: Final = re.compile(
     """,
     re.VERBOSE,
 )
-END_OF_COMMAND: Final = re.compile(r"[;|&]|(?<=\s)\#")
+END_OF_COMMAND: Final = re.compile(r"[;|&]|(?<=\s)(?:\#|\d?[<>](?=[\s&/]))")
 OPTIONS_WITH_VALUE: Final = frozenset(
     {"-r", "--requirement", "-c", "--constraint", "-e", "--editable", "-i", "--index-url"}
     | {"--extra-index-url", "-f", "--find-links", "-t", "--target", "--prefix", "--python"}
+    | {"--timeout", "--tag", "--filter", "-F", "--optional", "--source", "--proxy", "--retries"}
     | {"--registry", "-w", "--workspace", "--group", "-G", "--platform", "--python-version"}
 )
 PYPI_NAME: Final = re.compile(
@@ -76,7 +77,8 @@ def list_javascript_imports(text: str) -> Iterator[NameUse]:
         for found in JS_IMPORT.finditer(line):
             parts = found[2].split("/")
             name = "/".join(parts[: 2 if parts[0].startswith("@") else 1])
-            if NPM_NAME.fullmatch(name) and name not in JS_BUILT_IN:
+            is_package = NPM_NAME.fullmatch(name) and not name.startswith("~")
+            if is_package and name not in JS_BUILT_IN:
                 yield NameUse("npm", name, number)
 
 

@@ -9,6 +9,8 @@ from worker.checks.safety.rules import RULES
 
 MAX_HINTS: Final = 4
 """Hints about one block."""
+MAX_CHARACTERS: Final = 16_000
+"""Longer code is not searched: bandit would take the time in which its syntax is checked."""
 PYTHON: Final = "python"
 
 
@@ -21,7 +23,9 @@ class SafetyHint:
 
 
 def find_safety_hints(language: str, text: str) -> tuple[SafetyHint, ...]:
-    """Return the first hints about a block; none about code that is nested too deep."""
+    """Return the first hints about a block; none about long code, or code nested too deep."""
+    if len(text) > MAX_CHARACTERS:
+        return ()
     try:
         places = sorted({(line, rule) for rule, line in _list_places(language, text)})
     except (MemoryError, RecursionError):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bandit.core import config, manager
 
-from worker.checks.safety.rules import NEAR_PASSWORDS, NEAR_TOKENS, is_secret_text
+from worker.checks.safety.rules import NEAR_PASSWORDS, NEAR_TOKENS, SQL, is_secret_text
 
 BANDIT_RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -62,8 +62,12 @@ REQUEST_DATA: Final = re.compile(
 )
 CLEANED_PATH: Final = re.compile(r"secure_filename|basename|\.name\b|is_relative_to|safe_join")
 HASHES: Final = frozenset({"md5", "sha1"})
-RANDOM_CALLS: Final = frozenset({"randint", "choice", "choices", "random", "randrange", "sample"})
+RANDOM_CALLS: Final = frozenset({"randint", "choice", "choices", "random", "randrange"})
 MAX_CALL_CHARACTERS: Final = 400
+NEAR_LINES: Final = 2
+SQL_TEST: Final = "B608"
+"""Bandit's test of SQL, which takes `Select an item from` for SQL."""
+SQL_STATEMENT: Final = re.compile(SQL, re.DOTALL)
 
 
 @cache
@@ -80,7 +84,7 @@ def list_places(text: str) -> Iterator[tuple[str, int]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-            yield from _run_bandit(text)
+            yield from _run_bandit(text, text.split("\n"))
     except (SyntaxError, ValueError):
         return
     lines = text.split("\n")
@@ -90,13 +94,16 @@ def list_places(text: str) -> Iterator[tuple[str, int]]:
             yield from ((rule, node.lineno) for rule in _check_call(node, lines))
 
 
-def _run_bandit(text: str) -> Iterator[tuple[str, int]]:
+def _run_bandit(text: str, lines: list[str]) -> Iterator[tuple[str, int]]:
     checker = load_bandit()
     checker.results = []
     checker._parse_file("<stdin>", io.BytesIO(text.encode("utf-8", "replace")), ["<stdin>"])  # noqa: SLF001
     for issue in checker.results:
-        if issue.severity in SHOWN_SEVERITIES and issue.test_id in BANDIT_RULES:
-            yield BANDIT_RULES[issue.test_id], int(issue.lineno)
+        rule = BANDIT_RULES.get(issue.test_id)
+        near = "\n".join(lines[issue.lineno - 1 : issue.lineno + NEAR_LINES])
+        is_english = issue.test_id == SQL_TEST and SQL_STATEMENT.search(near) is None
+        if rule and issue.severity in SHOWN_SEVERITIES and not is_english:
+            yield rule, int(issue.lineno)
 
 
 def _list_secrets(node: ast.AST) -> Iterator[ast.Constant]:

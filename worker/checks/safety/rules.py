@@ -8,15 +8,28 @@ from typing import Final
 
 MAX_NODE_CHARACTERS: Final = 400
 """Beginning of a node's text that patterns see."""
-SECRET_NAME: Final = re.compile(r"(?i)passw(?:or)?d|passwd|secret|token|api_?key|access_?key")
+SECRET_NAME: Final = re.compile(
+    r"(?i)(?:passw(?:or)?d|passwd|secret|token|(?:api|access|secret|private)_?key)s?$"
+)
+"""End of a name that holds a secret; `token_type` and `TOKENIZER` hold none."""
+WORDS: Final = re.compile(r"[A-Za-z]+(?:[-_.][A-Za-z]+)*")
+"""A value of words alone, which names something."""
 PLACEHOLDER_VALUE: Final = re.compile(
     r"(?i)your|example|change|xxx|placeholder|insert|replace|dummy|todo|redact|secret:|test|<|\{|\$"
     r"|\*\*|\.\.\.|env|https?:|/|\s|^(?:pass(?:word)?|secret|token|string|text|none|null)$"
 )
 MIN_SECRET_CHARACTERS: Final = 8
 NEAR_PASSWORDS: Final = re.compile(r"(?i)passw|pwd|credential")
-NEAR_TOKENS: Final = re.compile(r"(?i)token|passw|secret|otp|session_?id|salt|api_?key")
-SQL: Final = r"(?i:select\b.{1,200}?\bfrom|insert\s+into|update\b.{1,80}?\bset|delete\s+from)\b"
+NEAR_TOKENS: Final = re.compile(
+    r"(?i)(?:token|password|passwd|secret|otp|session_?id|salt|api_?key)\b\s*(?::\s*\w+\s*)?:?=[^=]"
+)
+"""A value that is given to a name with such an end; `tokens` are often a language model's."""
+SQL: Final = (
+    r"(?:SELECT\b.{1,200}?\bFROM|INSERT\s+INTO|UPDATE\b.{1,80}?\bSET|DELETE\s+FROM"
+    r"|select\b.{1,200}?\bfrom\s+\w+(?:\s+where|\s*[\"'`;$]|\s+join|\s+order)"
+    r"|insert\s+into|update\s+\w+\s+set|delete\s+from)\b"
+)
+"""Begin of a statement. Lower case needs more of it: `Select one from` is English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,8 @@ JAVASCRIPT: Final = (
     _rule(
         "command-injection",
         "call_expression",
-        rf"^(?:(?:child_process|cp)\.)?exec(?:Sync)?\(\s*(?:{JS_JOINED}|\w+\s*\+)",
+        rf"^(?:(?:child_process|cp)\.)?exec(?:Sync)?\(\s*{JS_JOINED}"
+        r"|^(?:(?:child_process|cp)\.exec(?:Sync)?|execSync)\(\s*\w+\s*\+",
     ),
     _rule(
         "command-injection",
@@ -92,7 +106,7 @@ SHELL: Final = (
         "pipeline",
         r"\b(?:curl|wget)\b.*\|\s*(?:sudo\s+)?(?:-E\s+)?(?:ba|z|da)?sh\b",
     ),
-    _rule("code-execution", "command", r"^eval\s+.{0,80}?\$"),
+    _rule("code-execution", "command", r"^eval\s+(?!\"?\$\([^$]*\)\"?$).{0,80}?\$"),
     _rule(
         "tls-off", "command", r"^(?:sudo\s+)?curl\b.*\s(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)(?=\s|$)"
     ),
@@ -179,4 +193,5 @@ def is_secret_text(name: str, value: str) -> bool:
         SECRET_NAME.search(name) is not None
         and len(value) >= MIN_SECRET_CHARACTERS
         and PLACEHOLDER_VALUE.search(value) is None
+        and WORDS.fullmatch(value) is None
     )

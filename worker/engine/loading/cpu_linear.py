@@ -218,7 +218,8 @@ def _find_function(operator: Any) -> Callable[..., Tensor]:
 
 def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     weight = ONEDNN_OPS._reorder_linear_weight(layer.weight.detach(), PACKED_ROWS)  # noqa: SLF001
-    multiply = _find_function(ONEDNN_OPS._linear_pointwise.default)  # noqa: SLF001
+    # With its check of arguments: a compiler can read no other form of it.
+    multiply: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
     layer_bias: Tensor | None = layer.bias
     bias = None if layer_bias is None else layer_bias.clone()
     if gelu is not None:

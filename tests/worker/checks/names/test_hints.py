@@ -90,6 +90,10 @@ def test_python_names(text: str, names: list[str] | int) -> None:
         ("npm install notatall.js ./here.js chart.js", ["notatall.js"]),
         ("pip install " + "x" * 2_000, []),
         ("echo pip install notatall-real-x", []),
+        ("# pip install is broken on arm64", []),
+        ("pip install flask 2>&1", []),
+        ("npm install express > out.log 2>/dev/null", []),
+        ("pip install --timeout 100 flask", []),
     ],
 )
 def test_install_commands(text: str, names: list[str]) -> None:
@@ -103,6 +107,12 @@ def test_javascript_lines_are_bounded() -> None:
 
     assert find_names(line, "javascript") == ["notatall-real-x"]
     assert find_names(line + " " * 2_000, "javascript") == []
+    assert find_names("import x from '~/components/a'", "javascript") == []
+
+
+def test_prose_installs_nothing() -> None:
+    """Markdown may begin a line with the words of a command."""
+    assert find_names("npm install will create node_modules", "markdown") == []
 
 
 def test_hint_says_what_is_known() -> None:

@@ -74,6 +74,11 @@ def test_lines_and_fragments(language: str, text: str, line: int) -> None:
     assert [hint.line for hint in find_safety_hints(language, text)] == [line]
 
 
+def test_long_code_has_no_hint() -> None:
+    """Its syntax is checked in the time that is left."""
+    assert find_rules("exec(code)\n" + "x\n" * 8_000) == []
+
+
 def test_language_without_rules_has_no_hint() -> None:
     """No rule is applied to a language that it does not know."""
     assert find_rules("eval($x);", "php") == []
