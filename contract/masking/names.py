@@ -82,6 +82,23 @@ IDENTIFIER: Final = re.compile(
 )
 """Words, joined as in identifiers and paths."""
 WORD: Final = re.compile(r"[A-Za-z_.-]+\d?")
+READABLE: Final = re.compile(
+    r"""
+    arn:.*|[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}
+    |(?=.*?(?<![A-Za-z\d])[A-Za-z]{3,12}\d{0,4}(?![A-Za-z\d]))
+    (?:(?:[A-Za-z]{1,12}\d{0,4}|[a-z\d]{1,7}|[A-Z\d]{1,7}|\d{1,10})(?:[/:._-]|\Z)){3,}+
+    """,
+    re.VERBOSE | re.ASCII,
+)
+"""Names of resources, UUIDs, and short parts, one of them a word: no tokens and no keys."""
+OTHER_NAME: Final = re.compile(
+    r"(?:(?:public|ssh|cache|redis|s3|foreign|idempotency|sort|partition)[_-]?key"
+    r"|(?:first|second|render|com|by)[_-]?pass)$",
+    re.IGNORECASE,
+)
+"""Names that end in a keyword and name no secret."""
+OTHER_REST: Final = {"token": re.compile("iz", re.IGNORECASE), "_pass": re.compile(r"[a-zA-Z\d_]")}
+"""What makes another word of a keyword."""
 AWS_SECRET_NAME: Final = re.compile(r"secret[_-]?access[_-]?key|aws\w{0,20}secret", re.IGNORECASE)
 AWS_SECRET: Final = re.compile(r"(?!.{0,40}EXAMPLE)[A-Za-z0-9/+]{40}")
 MIN_CHARACTERS: Final = {SecretKind.PASSWORD: 6, SecretKind.TOKEN: 12, SecretKind.API_KEY: 16}
@@ -110,7 +127,9 @@ def find_named_secrets(text: str) -> Iterator[Finding]:
     for keyword, kind in KEYWORDS.items():
         at = lowered.find(keyword)
         while at >= 0:
-            found = _read_assignment(text, at, len(keyword.rstrip(NAME_ENDS)), kind)
+            end = at + len(keyword.rstrip(NAME_ENDS))
+            is_other = keyword in OTHER_REST and OTHER_REST[keyword].match(text, end)
+            found = None if is_other else _read_assignment(text, at, end, kind)
             if found is not None:
                 yield found
             at = lowered.find(keyword, at + len(keyword) if found is None else found[1])
@@ -131,13 +150,13 @@ def _find_headers(text: str) -> Iterator[Finding]:
             yield (*found.span("value"), SecretKind.AUTHORIZATION)
 
 
-def _read_assignment(text: str, at: int, length: int, kind: SecretKind) -> Finding | None:
-    """Return the secret that the name with the keyword at `at` is given, if there is one."""
-    found = ASSIGNMENT.match(text, at + length)
+def _read_assignment(text: str, at: int, end: int, kind: SecretKind) -> Finding | None:
+    """Return the secret that the name with the keyword from `at` to `end` is given, if any."""
+    found = ASSIGNMENT.match(text, end)
     before = text[max(0, at - MAX_CONTEXT_CHARACTERS) : at]
     if found is None and "--" in before and OPTION_NAME.search(before):
-        found = OPTION.match(text, at + length)
-    if found is None:
+        found = OPTION.match(text, end)
+    if found is None or OTHER_NAME.search(before + text[at:end]):
         return None
     is_quoted = bool(found.groupdict().get("quoted"))
     group = "quoted" if is_quoted else "bare"
@@ -153,7 +172,7 @@ def _is_secret(value: str, kind: SecretKind, *, is_quoted: bool) -> bool:
     if len(value) < MIN_CHARACTERS[kind] or not value.isascii():
         return False
     if kind is not SecretKind.PASSWORD:
-        return is_random(value)
+        return is_random(value) and not READABLE.fullmatch(value)
     has_letter = any(sign.isalpha() for sign in value)
     has_other = any(sign.isdigit() or sign in SYMBOLS for sign in value)
     is_password = has_other and (has_letter or is_quoted) and not WORD.fullmatch(value)
