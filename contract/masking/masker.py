@@ -15,7 +15,7 @@ from contract.masking.kinds import SecretKind
 from contract.masking.names import Finding, find_named_secrets, is_random
 
 MASKS: Final = re.compile(
-    r"(?:<|&lt;)secret:(?P<kind>[a-z-]{2,20}):(?P<number>[1-9][0-9]{0,3})[>&]"
+    r"(?:<|&lt;)secret:(?P<kind>[a-z-]{2,20}):(?P<number>[1-9][0-9]{0,4})[>&]"
 )
 BRACKETS: Final = ("<", ">")
 ESCAPED_BRACKETS: Final = ("&lt;", "&gt;")
@@ -72,10 +72,10 @@ class SecretMasker:
         masked = "".join([*pieces, text[end:]])
         repeated = {text[start:stop]: kind for start, stop, kind in found}
         for value, kind in list(repeated.items())[:MAX_REPEATED_VALUES]:
-            if is_random(value):
-                masked = masked.replace(
-                    value, f"{opening}{self._name_secret(kind, value)}{closing}"
-                )
+            if value in masked and is_random(value):
+                mask = f"{opening}{self._name_secret(kind, value)}{closing}"
+                whole = rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
+                masked = re.sub(whole, mask, masked)
         return masked
 
     def _name_secret(self, kind: SecretKind, value: str) -> str:

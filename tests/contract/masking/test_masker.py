@@ -177,6 +177,20 @@ def test_long_value_is_masked(name: str) -> None:
     assert value[-20:] not in mask_secrets(name.format(value))
 
 
+def test_repeated_secret_inside_a_word_stays() -> None:
+    """A longer word that holds the value is another one."""
+    assert mask_secrets(f"token={TOKEN}\n{TOKEN}x, x{TOKEN}, {TOKEN}.") == (
+        f"token=<secret:token:1>\n{TOKEN}x, x{TOKEN}, <secret:token:1>."
+    )
+
+
+def test_mask_with_five_digits_is_a_mask() -> None:
+    """A message may hold as many secrets."""
+    text = f"was <secret:aws-key:99998>, now {AWS_KEY}"
+
+    assert mask_secrets(text) == "was <secret:aws-key:99998>, now <secret:aws-key:99999>"
+
+
 def test_escaped_text_has_escaped_masks() -> None:
     """In Slack's markup a mask is no token, also inside a link."""
     masked = SecretMasker().mask_text(f"<https://bob:{TOKEN}@a.example|bob:{TOKEN}@a>", escape=True)
