@@ -1,4 +1,4 @@
-"""Text that still grows: masked, without an end that may be the beginning of a secret."""
+"""Text that grows or was cut: without an end that may be the beginning of a secret."""
 
 import re
 from typing import Final
@@ -10,6 +10,8 @@ MAX_HELD_CHARACTERS: Final = 512
 MAX_CONTEXT_CHARACTERS: Final = 80
 WORD_SIGNS: Final = "".join(map(chr, range(0x21, 0x7F)))
 """All visible characters of ASCII."""
+LONG_SECRETS: Final = ("eyJ", "-----BEGIN")
+"""Beginnings of secrets that may be longer: the whole word at the end is held back."""
 PLAIN_WORD: Final = re.compile(r"[A-Z]?[a-z]{0,20}[.,;!?)]{0,2}")
 INTRODUCTION: Final = re.compile(
     r"(?:[:=]|：|是|为|--[\w-]{1,40}|bearer|basic|token)\s{0,20}$", re.IGNORECASE
@@ -19,10 +21,17 @@ INTRODUCTION: Final = re.compile(
 
 def mask_growing(text: str) -> str:
     """Return a text that may become longer, masked; only a plain word is shown at its end."""
-    tail = text[-MAX_HELD_CHARACTERS:]
-    before = tail.rstrip(WORD_SIGNS)
-    word = tail[len(before) :]
-    is_plain = PLAIN_WORD.fullmatch(word) is not None
-    if word and not (is_plain and INTRODUCTION.search(before[-MAX_CONTEXT_CHARACTERS:]) is None):
-        text = text[: -len(word)]
+    before = drop_last_word(text)
+    is_plain = PLAIN_WORD.fullmatch(text, len(before)) is not None
+    if not is_plain or INTRODUCTION.search(before[-MAX_CONTEXT_CHARACTERS:]):
+        text = before
     return mask_secrets(text)
+
+
+def drop_last_word(text: str) -> str:
+    """Return a text without the word at its end, or without the last part of a long one."""
+    before = text.rstrip(WORD_SIGNS)
+    word = text[len(before) :]
+    if any(beginning in word for beginning in LONG_SECRETS):
+        return before
+    return text[: max(len(before), len(text) - MAX_HELD_CHARACTERS)]

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from contract.attached_files import FileReference
-from contract.masking import mask_secrets
+from contract.masking import drop_last_word, mask_secrets
 
 BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -64,7 +64,8 @@ def read_text(content: bytes, *, is_cut: bool) -> tuple[str | None, bool]:
     text = decode_content(content, is_cut=is_cut)
     if text is None:
         return None, is_cut
-    masked = mask_secrets(text)
+    # A part of a secret would not be masked.
+    masked = mask_secrets(drop_last_word(text) if is_cut else text)
     return masked[:MAX_TEXT_CHARACTERS], is_cut or len(masked) > MAX_TEXT_CHARACTERS
 
 

@@ -15,6 +15,7 @@ from contract.attached_files import (
     URL_PATTERN,
     FileReference,
 )
+from contract.masking import drop_last_word
 
 MODES_WITHOUT_FILE: Final = frozenset({"tombstone", "hidden_by_limit"})
 """Slack's modes of a file that was deleted, or is hidden by the workspace's plan."""
@@ -33,6 +34,9 @@ def read_file_reference(file: Json) -> FileReference | None:
     name, title = _read_words(file, "name"), _read_words(file, "title")
     shown = mrkdwn.replace_surrogates(read_file_name(file))
     preview = mrkdwn.replace_surrogates(_read_preview(file))
+    is_cut = len(preview) > MAX_PREVIEW_CHARACTERS
+    # A part of a secret would not be masked.
+    shown_preview = drop_last_word(preview[:MAX_PREVIEW_CHARACTERS]) if is_cut else preview
     return FileReference(
         id=get_text(file, "id"),
         name=name[:MAX_NAME_CHARACTERS],
@@ -42,8 +46,8 @@ def read_file_reference(file: Json) -> FileReference | None:
         mode=_read_kind(file, "mode"),
         size=_read_size(file),
         url=_read_url(file, "url_private_download") or _read_url(file, "url_private"),
-        preview=preview[:MAX_PREVIEW_CHARACTERS],
-        has_more=_has_more_lines(file) or len(preview) > MAX_PREVIEW_CHARACTERS,
+        preview=shown_preview,
+        has_more=_has_more_lines(file) or is_cut,
     )
 
 

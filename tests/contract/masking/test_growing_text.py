@@ -39,6 +39,8 @@ def test_whole_text_is_shown_at_its_end() -> None:
         ("password: hun", "password: "),
         ("Bearer abc", "Bearer "),
         ("--token abc", "--token "),
+        ("a eyJ" + "x" * MAX_HELD_CHARACTERS, "a "),
+        ("a '-----BEGIN" + "\\n" * MAX_HELD_CHARACTERS, "a "),
         ("a " + "=" * (MAX_HELD_CHARACTERS + 1), "a ="),
     ],
 )

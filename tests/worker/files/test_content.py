@@ -47,6 +47,7 @@ def test_secrets_of_a_file_are_masked() -> None:
     assert text is not None
     assert (len(text), is_cut, b"Sup3r" in text.encode()) == (MAX_TEXT_CHARACTERS, True, False)
     assert read_text(b"\0", is_cut=True) == (None, True)
+    assert read_text(f"id = '{secret[:12]}".encode(), is_cut=True) == ("id = ", True)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))

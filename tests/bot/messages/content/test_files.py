@@ -54,12 +54,12 @@ def test_reference_has_what_a_worker_needs() -> None:
 def test_snippet_keeps_the_lines_that_slack_shows() -> None:
     """They stand in for a file that cannot be read."""
     found = read_file_reference(make_file(mode="snippet", preview="x = 1", lines_more=3))
-    long = read_file_reference(make_file(mode="snippet", preview="x" * 5_000))
+    long = read_file_reference(make_file(mode="snippet", preview="x = 1\n" * 666 + "a1" * 9))
 
     assert found is not None
     assert (found.preview, found.has_more) == ("x = 1", True)
     assert long is not None
-    assert (len(long.preview), long.has_more) == (4_000, True)
+    assert (len(long.preview), long.has_more) == (3_996, True)
 
 
 @pytest.mark.parametrize(
