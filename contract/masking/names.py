@@ -37,18 +37,28 @@ KEYWORDS: Final = {
     "_key": SecretKind.API_KEY,
     "-key": SecretKind.API_KEY,
     "accesskey": SecretKind.API_KEY,
+    "api key": SecretKind.API_KEY,
+    "access key": SecretKind.API_KEY,
+    "secret key": SecretKind.API_KEY,
     "密钥": SecretKind.API_KEY,
     "密鑰": SecretKind.API_KEY,
 }
 """Part of a name in lower case, and the kind of its value."""
 NAME_ENDS: Final = ":\"'"
+BARE: Final = r"[A-Za-z0-9+/=_.~!@\#$%^*?-]"
+"""Characters of a value without quotes, besides `&`."""
 ASSIGNMENT: Final = re.compile(
-    r"""
-    [A-Za-z0-9_.-]{0,40}+(?:["'`\]]|\\"){0,3}+\s{0,8}+
-    (?::\ ?(?:str|string|String)\s{0,2}+(?==))?
-    (?:(?:=>|:=|[:=]|：|是|为)[=>]?|,(?=\ ?["']))\s{0,8}+
-    (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{6,4096}+)(?=(?P=quote))
-    |(?P<bare>[A-Za-z0-9+/=_.~!@\#$%^*?-]{8,4096}+)(?=[\s"'`,;<>&|)}\]\\，。；]|$))
+    rf"""
+    [A-Za-z0-9_.-]{{0,40}}+
+    (?:(?:>|&gt;)(?P<element>(?:[^\s<>&]|&amp;){{6,4096}}+)(?=</|&lt;/)
+    |(?:["'`*\]]|\\"){{0,3}}+\s{{0,8}}+
+    (?::\ ?(?:str|string|String)\s{{0,2}}+(?==))?
+    (?:(?:=>|:=|[:=]|：|是|为)[=>]?|,(?=\ ?["']))(?:[*_]{{1,2}}+(?=\s))?\s{{0,8}}+
+    (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{{6,4096}}+)(?=(?P=quote))
+    |\*{{1,2}}+(?P<bold>[^\s*"'`\\]{{6,4096}}+)(?=\*)
+    |(?P<bare>(?=(?:{BARE}|&amp;|&){{8}}){BARE}{{1,4096}}+
+    (?:&(?:amp;)?+(?!(?:[a-z]{{2,6}}|\#\d{{1,5}});|[\w.-]{{1,40}}=){BARE}{{1,256}}+){{0,8}}+)
+    (?=[\s"'`,;<>&|)}}\]\\，。；]|$)))
     """,
     re.VERBOSE,
 )
@@ -68,7 +78,8 @@ HEADER: Final = re.compile(
 )
 DUMMY: Final = re.compile(
     r"""
-    ^(?:[<\[{(*$%#@.?/\\~^-]|&lt;|0x|[A-Za-z]:[/\\]|\d{4}-\d\d-\d\d|(?:sha\d+|md5)[:-])|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
+    ^(?:[<\[{(]|[*$%#@.?/\\~^-]{1,9}+[A-Za-z_]++\d{0,4}+(?:[.\-/\\:@#][A-Za-z_]*+\d{0,4}+)*+[/)}\]]?$
+    |/?\^[\[(.]|%[A-Za-z][^A-Za-z\d]|\$\(|&lt;|0x|[A-Za-z]:[/\\]|\d{4}-\d\d-\d\d|(?:sha\d+|md5)[:-])|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
     |^p(?:ass|w|wd)\d*$|x{4,}|\*{3,}|\.{3,}|_{4,}|0{6,}|12345|abcdef|qwerty
     |change|example|placeholder|your|dummy|sample|redacted|insert|replace|enter_?|hidden|masked
     |secret|passw|token|credential|\bkey|_key|none|null|true|false|undefined|default|invalid
@@ -158,13 +169,12 @@ def _read_assignment(text: str, at: int, end: int, kind: SecretKind) -> Finding 
         found = OPTION.match(text, end)
     if found is None or OTHER_NAME.search(before + text[at:end]):
         return None
-    is_quoted = bool(found.groupdict().get("quoted"))
-    group = "quoted" if is_quoted else "bare"
+    group = str(found.lastgroup)
     value = found[group]
     name = before + text[at : found.start(group)]
     if AWS_SECRET.fullmatch(value) and AWS_SECRET_NAME.search(name):
         return (*found.span(group), SecretKind.AWS_SECRET)
-    is_secret = _is_secret(value[:MAX_JUDGED_CHARACTERS], kind, is_quoted=is_quoted)
+    is_secret = _is_secret(value[:MAX_JUDGED_CHARACTERS], kind, is_quoted=group == "quoted")
     return (*found.span(group), kind) if is_secret else None
 
 

@@ -94,6 +94,15 @@ def test_masked_text_is_masked_once() -> None:
         "-----BEGIN PRIVATE " + "KEY-----\n...\n-----END PRIVATE KEY-----",
         "sk-learn and ghp_short, task-1234567890",
         "pass",
+        "password = '$DB_PASS_2'",
+        "password = '$(pwgen -1)x1'",
+        "password = '/etc/app/pw1.txt'",
+        "password = '~/.pw/db2'",
+        "password = '@db/pw1'",
+        "password_file = '../../etc/pw1'",
+        "password_pattern = '^[a-zA-Z0-9]+$'",
+        "password_date = '%Y-%m-%d'",
+        "tokens per second: 12345.67, access key for 8f7a9d3kfj29fk3Zq0Lm",
         'tokenizer = "meta-llama/Meta-Llama-3.1-8B-Instruct"',
         'tokenizer = "aB3xQ9zL2mK8vT5"',
         's3_key="images/2024/01/15/photo_a8f3.jpg"',
@@ -167,6 +176,37 @@ def test_secret_is_masked_wherever_it_is_repeated() -> None:
     assert mask_secrets(f"token={TOKEN}\nprint('{TOKEN}')") == (
         "token=<secret:token:1>\nprint('<secret:token:1>')"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("API key: {}", "8f7a9d3kfj29fk3Zq0Lm"),
+        ("access key = {}", "8f7a9d3kfj29fk3Zq0Lm"),
+        ("Secret key: {}", "8f7a9d3kfj29fk3Zq0Lm"),
+        ("**Password:** {}", "Tr0ub4dor3zz"),
+        ("*Password:* {}", "Tr0ub4dor3zz"),
+        ("*Password*: {}", "Tr0ub4dor3zz"),
+        ("password: *{}*", "Tr0ub4dor3zz"),
+        ("<password>{}</password>", "Tr0ub4dor&amp;3zz"),
+        ("&lt;password&gt;{}&lt;/password&gt;", "Tr0ub4dor3zz"),
+        ("DB_PASSWORD={}", "Tr0ub4dor&amp;3zzQQ11"),
+        ("DB_PASSWORD={}", "Tr0ub4dor&3zzQQ11"),
+        ("https://a.example/?password={}&user=bob", "Tr0ub4dor3zz"),
+        ("password={}&amp;user=bob", "Tr0ub4dor3zz"),
+        ("&lt;password={}&gt;", "Tr0ub4dor3zz"),
+        ("password = '{}'", "#Xk9!pQ2mZ7"),
+        ("password: {}", "$7rub4dor!3z"),
+        ("password = '{}'", "/Xk9!pQ2mZ7"),
+    ],
+)
+def test_value_in_markup_is_masked(text: str, value: str) -> None:
+    """Spaces in names, bold text, elements, `&` and leading symbols hide no value."""
+    masked = mask_secrets(text.format(value))
+
+    kinds = {"<secret:password:1>", "<secret:api-key:1>"}
+    assert masked in {text.format(kind) for kind in kinds}
+    assert mask_secrets(masked) == masked
 
 
 @pytest.mark.parametrize("name", ["export AWS_SESSION_TOKEN={}", '{{"refresh_token": "0.{}"}}'])
