@@ -224,6 +224,13 @@ def test_repeated_secret_inside_a_word_stays() -> None:
     )
 
 
+def test_short_value_is_masked_at_its_name_only() -> None:
+    """Elsewhere it may be another word."""
+    assert mask_secrets("password = 'ab1cd2'\nab1cd2") == (
+        "password = '<secret:password:1>'\nab1cd2"
+    )
+
+
 def test_mask_with_five_digits_is_a_mask() -> None:
     """A message may hold as many secrets."""
     text = f"was <secret:aws-key:99998>, now {AWS_KEY}"
