@@ -151,6 +151,7 @@ def _sort_presses(presses: Iterable[Press]) -> list[Press]:
             press.kind is PressKind.REASON,
             press.kind is not PressKind.CLEAR,
             press.mark,
+            press.kind,
             press.reason or "",
         ),
     )

@@ -1,6 +1,7 @@
 """Votes: what follows from the presses of a person, in any order and repetition."""
 
 import random
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,14 @@ def test_order_and_repetition_change_nothing(presses: list[Press], rng: random.R
     rng.shuffle(shuffled)
 
     assert count_vote(shuffled) == count_vote(presses)
+
+
+def test_presses_of_one_time_have_an_order() -> None:
+    """A set's own order differs from process to process."""
+    presses = [toggle(60), react(60, Mark.UP), react(60, Mark.UP, removed=True)]
+
+    kinds = {tuple(sum_up_presses(some)) for some in permutations(presses)}
+    assert len(kinds) == 1
 
 
 def test_many_presses_are_summed_up() -> None:
