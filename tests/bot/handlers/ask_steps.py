@@ -14,7 +14,7 @@ from contract import keys
 from contract.job import Job
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM, find_job
-from testing.workspace import ADA, GENERAL, Workspace
+from testing.workspace import ADA, GENERAL, RefusedError, Workspace
 
 Json = dict[str, Any]
 START_SECONDS = 180
@@ -44,6 +44,13 @@ def submit_form(workspace: Workspace, view: Json, question: str, user: str = ADA
     return workspace.post_json(
         "_page/submit", {"user": user, "view_id": view["id"], "values": values}
     )
+
+
+def submit_refused_form(workspace: Workspace, view: Json, sentence: str) -> None:
+    """Submit a form that is refused now, unless the bot has refused it since it opened."""
+    with contextlib.suppress(RefusedError):
+        submit_form(workspace, view, "Why?")
+    wait_for_refusal(workspace, view, sentence)
 
 
 def read_modal(workspace: Workspace, view: Json, user: str = ADA) -> str:

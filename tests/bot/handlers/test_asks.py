@@ -21,6 +21,7 @@ from tests.bot.handlers.ask_steps import (
     open_form,
     read_modal,
     submit_form,
+    submit_refused_form,
     wait_for_asked,
     wait_for_refusal,
     wait_until_settled,
@@ -113,8 +114,7 @@ def test_form_is_refused_where_the_bot_is_not(workspace: Workspace, redis: Redis
     workspace.send_control("invite", channel=channel, user=STARCHAT)
     form = open_form(workspace, outside, channel)
     workspace.send_control("kick", channel=channel, user=STARCHAT)
-    submit_form(workspace, form, "Why?")
-    assert str(texts.NOT_IN_CHANNEL) in read_modal(workspace, form)
+    submit_refused_form(workspace, form, str(texts.NOT_IN_CHANNEL))
     assert not redis.exists(keys.ask_schedule(TEAM))
 
 
@@ -124,9 +124,7 @@ def test_form_of_a_person_who_left_is_refused(workspace: Workspace, redis: Redis
     root = workspace.post_message(LIN, channel, "a message")
     form = open_form(workspace, root, channel)
     workspace.send_control("kick", channel=channel, user=ADA)
-    submit_form(workspace, form, "Why?")
-
-    assert str(texts.ASKER_NOT_IN_CHANNEL) in read_modal(workspace, form)
+    submit_refused_form(workspace, form, str(texts.ASKER_NOT_IN_CHANNEL))
     assert not redis.exists(keys.ask_schedule(TEAM))
 
 
@@ -135,9 +133,7 @@ def test_form_about_a_deleted_message_is_refused(workspace: Workspace) -> None:
     root = workspace.post_message(LIN, GENERAL, "a message")
     form = open_form(workspace, root)
     workspace.delete_message(LIN, GENERAL, root)
-    submit_form(workspace, form, "Why?")
-
-    assert str(texts.MESSAGE_GONE) in read_modal(workspace, form)
+    submit_refused_form(workspace, form, str(texts.MESSAGE_GONE))
 
 
 def test_rules_count_when_the_form_is_submitted(workspace: Workspace, redis: Redis) -> None:

@@ -19,8 +19,9 @@ from worker.render import texts
 
 FIRST = "Use a mutex, and hold it for as short a time as you can."
 SECOND = "A semaphore counts; a mutex has one owner."
-LONG = "".join(f"Paragraph {n * n} is about the number {n}.\n\n" for n in range(150))
-CODE = "```python\n" + "".join(f"{' ' * 90}v = {n * n}\n" for n in range(100)) + "```\n"
+LONG = "".join(f"Number {n}.\n\n" for n in range(220))
+"""Two messages, and few tokens in StarChat's own tokenizer and in its stand-in, as `CODE`."""
+CODE = "```python\n" + "".join(f"v = {n * n}, '{'return ' * 13}'\n" for n in range(95)) + "```\n"
 
 
 @pytest.fixture(scope="module")
