@@ -25,8 +25,9 @@ LINE = st.one_of(
 PROSE = st.sampled_from(["Like this:", "- an item", "1. a step", "> said", "**so**", "# Then", ""])
 
 
-def _is_closing_fence(line: str, mark: str) -> bool:
-    return line.strip().startswith(mark) and not line.strip().strip(mark[0])
+def _may_close_block(line: str, mark: str) -> bool:
+    """Whether a line begins with the fence: words behind it may be prose that is glued to it."""
+    return line.strip().startswith(mark)
 
 
 @st.composite
@@ -37,7 +38,7 @@ def _code_replies(draw: st.DrawFn) -> tuple[str, list[str]]:
         mark = draw(st.sampled_from(["```", "~~~", "````", "~~~~~~"]))
         tag = draw(st.sampled_from(["", "python", "c++", "none", "sh"]))
         block = [
-            line for line in draw(st.lists(LINE, max_size=12)) if not _is_closing_fence(line, mark)
+            line for line in draw(st.lists(LINE, max_size=12)) if not _may_close_block(line, mark)
         ]
         text += "\n".join([draw(PROSE), f"{mark}{tag}", *block, mark, ""])
         code += block if any(line.strip() for line in block) else []
