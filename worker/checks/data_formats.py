@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 import yaml
 
-from worker.checks.findings import BROKEN, FINE, NOT_CHECKED, Finding
+from worker.checks.findings import BROKEN, FINE, NOT_CHECKED, Finding, find_reason
 
 JSON_REASONS: Final = (
     (re.compile(r"Unterminated string"), "open-string"),
@@ -56,7 +56,7 @@ def check_json(text: str) -> Finding:
     except json.JSONDecodeError as error:
         if _is_json_lines(text):
             return FINE
-        return Finding(BROKEN, line=error.lineno, why=_find_reason(JSON_REASONS, error.msg))
+        return Finding(BROKEN, line=error.lineno, why=find_reason(JSON_REASONS, error.msg))
     return FINE
 
 
@@ -68,7 +68,7 @@ def check_toml(text: str) -> Finding:
         message = str(error)
         line = TOML_LINE.search(message)
         number = int(line[1]) if line else text.rstrip().count("\n") + 1
-        return Finding(BROKEN, line=number, why=_find_reason(TOML_REASONS, message))
+        return Finding(BROKEN, line=number, why=find_reason(TOML_REASONS, message))
     return FINE
 
 
@@ -79,7 +79,7 @@ def check_yaml(text: str) -> Finding:
             pass
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return Finding(BROKEN, line=line, why=_find_reason(YAML_REASONS, error.problem or ""))
+        return Finding(BROKEN, line=line, why=find_reason(YAML_REASONS, error.problem or ""))
     except yaml.YAMLError:
         return Finding(BROKEN, why="character")
     return FINE
@@ -98,7 +98,7 @@ def check_xml(text: str) -> Finding:
     if XML_LIMITS.search(message):
         return NOT_CHECKED
     line = error.lineno + text[: len(text) - len(text.lstrip())].count("\n")
-    return Finding(BROKEN, line=line, why=_find_reason(XML_REASONS, message))
+    return Finding(BROKEN, line=line, why=find_reason(XML_REASONS, message))
 
 
 def _find_xml_error(text: str) -> expat.ExpatError | None:
@@ -130,7 +130,3 @@ def _is_json_lines(text: str) -> bool:
 def _refuse_constant(name: str) -> object:
     """Refuse `NaN` and infinity: Python reads them, and they are no JSON. Raises `ValueError`."""
     raise ValueError(name)
-
-
-def _find_reason(reasons: tuple[tuple[re.Pattern[str], str], ...], message: str) -> str:
-    return next((name for pattern, name in reasons if pattern.search(message)), "")

@@ -1,5 +1,7 @@
 """Findings: what a parser found in one block of code, in the child's words. Imports little."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,3 +29,8 @@ class Finding:
 
 NOT_CHECKED: Final = Finding(UNCHECKED)
 FINE: Final = Finding(PARSES)
+
+
+def find_reason(reasons: Iterable[tuple[re.Pattern[str], str]], message: str) -> str:
+    """Return our name for a parser's message; empty if none of the patterns is in it."""
+    return next((name for pattern, name in reasons if pattern.search(message)), "")

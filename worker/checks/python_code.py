@@ -7,7 +7,7 @@ import textwrap
 import warnings
 from typing import Final
 
-from worker.checks.findings import BROKEN, NOT_CHECKED, PARSES, Finding
+from worker.checks.findings import BROKEN, NOT_CHECKED, PARSES, Finding, find_reason
 
 PYTHON: Final = f"python {sys.version_info.major}.{sys.version_info.minor}"
 """The language with its version: code for a later one may not parse."""
@@ -53,15 +53,20 @@ def check_python(text: str) -> Finding:
         return Finding(PARSES, PYTHON)
     if FOREIGN_LINE.search(text) or LIMIT_MESSAGES.search(error.msg):
         return NOT_CHECKED
-    why = next((name for pattern, name in REASONS if pattern.search(error.msg)), "")
+    why = find_reason(REASONS, error.msg)
     return Finding(BROKEN, PYTHON, error.lineno or 0, why)
 
 
 def _find_error(text: str) -> SyntaxError | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
+        parse_python(text)
     except SyntaxError as error:
         return error
     return None
+
+
+def parse_python(text: str) -> ast.Module:
+    """Return the syntax tree, without the parser's warnings. Raises what `ast.parse` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)

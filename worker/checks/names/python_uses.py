@@ -2,10 +2,11 @@
 
 import ast
 import textwrap
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from worker.checks.python_code import parse_python
 
 MAX_NODES: Final = 50_000
 """Larger code is not examined."""
@@ -42,9 +43,7 @@ def list_dotted_names(text: str) -> list[DottedName]:
     Raises `RecursionError` and `MemoryError` for code that is nested too deep.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(textwrap.dedent(text))
+        tree = parse_python(textwrap.dedent(text))
     except (SyntaxError, ValueError):
         return []
     nodes = []

@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from bandit.core import config, manager
 
-from worker.checks.safety.rules import NEAR_PASSWORDS, NEAR_TOKENS, SQL, is_secret_text
+from worker.checks.python_code import parse_python
+from worker.checks.safety.rules import (
+    NEAR_LINES,
+    NEAR_PASSWORDS,
+    NEAR_TOKENS,
+    SQL,
+    is_secret_text,
+    join_near_lines,
+)
 
 BANDIT_RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -64,7 +72,6 @@ CLEANED_PATH: Final = re.compile(r"secure_filename|basename|\.name\b|is_relative
 HASHES: Final = frozenset({"md5", "sha1"})
 RANDOM_CALLS: Final = frozenset({"randint", "choice", "choices", "random", "randrange"})
 MAX_CALL_CHARACTERS: Final = 400
-NEAR_LINES: Final = 2
 SQL_TEST: Final = "B608"
 """Bandit's test of SQL, which takes `Select an item from` for SQL."""
 SQL_STATEMENT: Final = re.compile(SQL, re.DOTALL)
@@ -81,13 +88,11 @@ def list_places(text: str) -> Iterator[tuple[str, int]]:
     """Yield rule and line of each place in Python code that parses."""
     text = textwrap.dedent(text)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-            yield from _run_bandit(text, text.split("\n"))
+        tree = parse_python(text)
     except (SyntaxError, ValueError):
         return
     lines = text.split("\n")
+    yield from _run_bandit(text, lines)
     for node in ast.walk(tree):
         yield from (("hardcoded-secret", value.lineno) for value in _list_secrets(node))
         if isinstance(node, ast.Call):
@@ -97,7 +102,10 @@ def list_places(text: str) -> Iterator[tuple[str, int]]:
 def _run_bandit(text: str, lines: list[str]) -> Iterator[tuple[str, int]]:
     checker = load_bandit()
     checker.results = []
-    checker._parse_file("<stdin>", io.BytesIO(text.encode("utf-8", "replace")), ["<stdin>"])  # noqa: SLF001
+    code = io.BytesIO(text.encode("utf-8", "replace"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        checker._parse_file("<stdin>", code, ["<stdin>"])  # noqa: SLF001
     for issue in checker.results:
         rule = BANDIT_RULES.get(issue.test_id)
         near = "\n".join(lines[issue.lineno - 1 : issue.lineno + NEAR_LINES])
@@ -140,7 +148,7 @@ def _read_name(target: ast.AST | None) -> str:
 
 def _check_call(node: ast.Call, lines: list[str]) -> Iterator[str]:
     name = _read_name(node.func)
-    near = "\n".join(lines[max(0, node.lineno - 3) : node.lineno + 2])
+    near = join_near_lines(lines, node.lineno - 1)
     if name in HASHES and NEAR_PASSWORDS.search(near):
         yield "weak-hash"
     if name in RANDOM_CALLS and _read_owner(node.func) == "random" and NEAR_TOKENS.search(near):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+NEAR_LINES: Final = 2
+"""Lines before and after a node that count as near."""
 MAX_NODE_CHARACTERS: Final = 400
 """Beginning of a node's text that patterns see."""
 SECRET_NAME: Final = re.compile(
@@ -185,6 +187,11 @@ ASSIGNMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 ASSIGNED_TEXT: Final = re.compile(
     r"""^["']?([\w.\[\]-]{1,60})["']?\s*(?::\s*\w+\s*)?(?::=|=|:)\s*["'`]?([^"'`\n]{1,200})["'`]?;?$"""
 )
+
+
+def join_near_lines(lines: list[str], row: int) -> str:
+    """Return a line, by its index, with the lines around it."""
+    return "\n".join(lines[max(0, row - NEAR_LINES) : row + NEAR_LINES + 1])
 
 
 def is_secret_text(name: str, value: str) -> bool:

@@ -14,11 +14,10 @@ from worker.checks.safety.rules import (
     RULES,
     Rule,
     is_secret_text,
+    join_near_lines,
 )
 
 HARDCODED: Final = "hardcoded-secret"
-NEAR_LINES: Final = 2
-"""Lines before and after a node that count as near."""
 MAX_LINE_CHARACTERS: Final = 200
 QUOTES: Final = re.compile(r"[\"'`]")
 
@@ -33,7 +32,7 @@ def list_places(language: str, text: str) -> Iterator[tuple[str, int]]:
             continue
         code = (node.text or b"")[:MAX_NODE_CHARACTERS].decode("utf-8", "replace")
         row = node.start_point.row
-        near = "\n".join(lines[max(0, row - NEAR_LINES) : row + NEAR_LINES + 1])
+        near = join_near_lines(lines, row)
         yield from ((rule.name, row + 1) for rule in rules if _matches(rule, node, code, near))
         if node.type in ASSIGNMENTS[language] and _holds_secret(code, language):
             yield HARDCODED, row + 1
