@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.request_state import ScheduledRequest
 from worker.engine.core.sampler import NUM_CANDIDATES

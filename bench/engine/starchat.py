@@ -13,7 +13,8 @@ from transformers import GPTBigCodeForCausalLM as BigCode
 
 from bench.engine import roofline
 from worker.engine import Request, SamplingParams
-from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.attention.varlen_batch import VarlenAttention
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 from worker.engine.attention.batch import QKV
-from worker.engine.attention.kv_cache import LayerSpec
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.attention.sdpa import SDPA
 
 BACKEND_NAME: Final = "starchat_slots"

@@ -11,13 +11,12 @@ Shapes: L layers of one kind, H_kv key-value heads, T tokens, D head size.
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from worker.engine.attention.kv_cache import LayerSpec
+from worker.engine.attention.layer_spec import LayerSpec
 
 PAGE_TOKENS: Final = 128
 """Maximum number of tokens in a page."""
@@ -37,7 +36,7 @@ class HostPages:
 class HostArena:
     """Pages for the KV of `layers`; grows by one slab at a time and never shrinks."""
 
-    def __init__(self, layers: "Sequence[LayerSpec]") -> None:
+    def __init__(self, layers: Sequence[LayerSpec]) -> None:
         """Allocate nothing yet."""
         bytes_per_token = sum(layer.bytes_per_token for layer in layers)
         self.page_tokens = max(1, min(PAGE_TOKENS, SLAB_BYTES // bytes_per_token))

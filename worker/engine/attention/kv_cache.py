@@ -12,28 +12,13 @@ Shapes: H_kv key-value heads, D head size, T tokens.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from worker.engine.attention.host_arena import HostArena, HostPages
-
-
-@dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """KV shape of one attention layer."""
-
-    num_kv_heads: int
-    head_dim: int
-    dtype: torch.dtype
-    device: torch.device
-
-    @property
-    def bytes_per_token(self) -> int:
-        """KV bytes of one token in this layer."""
-        return 2 * self.num_kv_heads * self.head_dim * self.dtype.itemsize
+from worker.engine.attention.layer_spec import LayerSpec
 
 
 class KVCache:

@@ -19,7 +19,7 @@ from worker.engine.attention.backend import (
     UnsupportedOptionError,
     register_backend,
 )
-from worker.engine.attention.kv_cache import LayerSpec
+from worker.engine.attention.layer_spec import LayerSpec
 
 NUM_PROBE_TOKENS: Final = 24
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from worker.engine import LoadError
-from worker.engine.attention.kv_cache import LayerSpec
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.cpu_linear import has_native_bfloat16
 from worker.engine.protocol import EngineConfig

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.attention.host_arena import PAGE_TOKENS, SLAB_BYTES, HostArena
-from worker.engine.attention.kv_cache import LayerSpec
+from worker.engine.attention.layer_spec import LayerSpec
 
 CPU = torch.device("cpu")
 STARCHAT = [LayerSpec(1, 128, torch.bfloat16, CPU)] * 40

@@ -13,7 +13,8 @@ from testing.in_process_engine import EngineFactory, make_mixed_requests, run_re
 from testing.reference_varlen import reference_varlen_attn
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.batch import PackedBatch, PrefillChunk
-from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.attention.sdpa import SDPA
 from worker.engine.attention.step_tensors import StepTensors
 from worker.engine.attention.varlen_batch import VarlenBatch, load_varlen_attn

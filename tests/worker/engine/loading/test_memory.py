@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import LoadError
-from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.loading import memory
 from worker.engine.loading.memory import (
     MIN_SLOT_POSITIONS,

@@ -15,7 +15,8 @@ from testing.in_process_engine import (
     run_requests,
 )
 from testing.reference_varlen import reference_varlen_attn
-from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.memory import GRAPH_BYTES_PER_LAYER, estimate_graph_bytes
 from worker.engine.loading.warmup import _use_graphs, warm_up
