@@ -43,7 +43,8 @@ class ReplyDetails(BaseModel):
     `reply_id` names this version of the reply. `wait_ms` counts from the acceptance of the question
     to the engine's start, `first_text_ms` and `total_ms` from there. `gpu_ms` is the reply's share
     of the engine's steps, in which other replies had theirs. `left_out_turns` messages of the
-    thread were not read, `shortened_turns` in part. `verdicts` are those of the code checks.
+    thread were not read, `shortened_turns` in part. `verdicts` are those of the code checks, and
+    `hints` counts what they hinted at. `hidden_secrets` values of the reply were masked.
     `is_reproducible` is whether the engine generates the same text again from the same prompt and
     seed.
     """
@@ -72,6 +73,8 @@ class ReplyDetails(BaseModel):
     gpu_ms: Count = 0
     verdicts: tuple[CodeVerdict, ...] = Field(default=(), max_length=MAX_VERDICTS)
     verdicts_left_out: Count = 0
+    hints: Count = 0
+    hidden_secrets: Count = 0
     is_reproducible: bool = False
 
     def to_value(self) -> str:

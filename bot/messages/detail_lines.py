@@ -10,6 +10,9 @@ from contract.rework import ReworkKind
 from contract.texts import LIST_COMMA
 
 TITLE: Final = Phrase("Details of this reply")
+NOT_CHECKED: Final = Phrase(
+    "Not checked: facts, addresses, and whether code runs or does what was asked"
+)
 MS_PER_SECOND: Final = 1000
 REPLAY_PROMISE: Final = Phrase(
     "Replay generates this reply once more with the same seed and says whether it is the same. In "
@@ -46,9 +49,9 @@ def describe_details(details: ReplyDetails) -> list[Translatable]:
     return [
         _describe_model(details),
         Phrase(
-            "Engine: built-in, on {device}, {dtype}",
-            device=details.device or Phrase("an unknown device"),
-            dtype=details.dtype,
+            "Engine: {device}, {dtype}",
+            device=details.device or Phrase("unknown device"),
+            dtype=details.dtype or Phrase("unknown number format"),
         ),
         Phrase("Seed: {seed}", seed=details.seed),
         Phrase(
@@ -64,7 +67,9 @@ def describe_details(details: ReplyDetails) -> list[Translatable]:
         Phrase("Context: {parts}", parts=_describe_context(details)),
         Phrase("Time: {times}", times=_describe_times(details)),
         Phrase("Checks: {verdicts}", verdicts=_describe_checks(details)),
-        Phrase("Id: {id}", id=details.reply_id),
+        *_describe_hints(details),
+        NOT_CHECKED,
+        Phrase("Id: {id}", id=details.reply_id or Phrase("none")),
     ]
 
 
@@ -79,6 +84,20 @@ def _describe_checks(details: ReplyDetails) -> Translatable:
     if not details.verdicts:
         return Phrase("no code to check")
     return describe_verdicts(details.verdicts, details.verdicts_left_out)
+
+
+def _describe_hints(details: ReplyDetails) -> list[Translatable]:
+    lines: list[Translatable] = []
+    if details.verdicts:
+        lines.append(
+            Phrase(
+                "Hints: {count:,}. They know few mistakes: code without a hint isn't safe.",
+                count=details.hints,
+            )
+        )
+    if details.hidden_secrets:
+        lines.append(Phrase("Secrets hidden: {count:,}", count=details.hidden_secrets))
+    return lines
 
 
 def _describe_sampling(details: ReplyDetails) -> Translatable:

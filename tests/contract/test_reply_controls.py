@@ -43,7 +43,7 @@ FULL_DETAILS = ReplyDetails(
         (
             *("max_new_tokens", "prompt_tokens", "new_tokens", "left_out_turns"),
             *("shortened_turns", "files_read", "files_left_out", "wait_ms"),
-            *("first_text_ms", "total_ms"),
+            *("first_text_ms", "total_ms", "gpu_ms", "hints", "hidden_secrets"),
         ),
         MAX_COUNT,
     ),

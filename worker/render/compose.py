@@ -10,6 +10,7 @@ from contract.code_verdicts import describe_verdicts
 from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
 from worker.render.code_hints import describe_hints
+from worker.render.footer import compose_footer
 from worker.render.languages import PLAIN_TEXT
 from worker.render.model import (
     MAX_FALLBACK_UNITS,
@@ -102,13 +103,14 @@ def compose_reply(
     contains the whole reply. Text beyond `MAX_REPLY_CHARACTERS` is left out, with a notice.
     """
     pieces = code_checks.attach_findings(reply.pieces, findings)
+    verdicts = code_checks.count_verdicts(pieces)
     pages = _build_pages(pieces, keep_whole=True)
     if len(pages) > MAX_MESSAGES:
         pages = _build_pages(pieces, keep_whole=False)
     closing_sentences: list[Translatable | str] = [
         texts.REPLY_TOO_LONG if reply.is_too_long else "",
         *_collect_notices(reply.source, pieces, facts),
-        _select_disclaimer(pieces, facts),
+        compose_footer(facts.model, verdicts),
     ]
     if len(pages) > MAX_MESSAGES or not reply.is_complete:
         pages = pages[: MAX_MESSAGES - 1]
@@ -119,8 +121,9 @@ def compose_reply(
         for number, page in enumerate(pages, 1)
         for part in _build_parts(page, number, pages, closing_sentences, facts.language)
     )
-    has_code = any(isinstance(piece, CodeBlock) for piece in pieces)
-    return ComposedReply(parts, code_checks.count_verdicts(pieces), has_code)
+    return ComposedReply(
+        parts, verdicts, len({hint.key for hint in code_checks.list_hints(pieces)})
+    )
 
 
 def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
@@ -140,7 +143,7 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
         texts.describe_hidden_secrets(facts.hidden_secrets),
         texts.describe_dropped_turns(facts.dropped_turns),
         texts.CHANNEL_PROMPT_SHORTENED if facts.is_rule_shortened else "",
-        texts.compose_disclaimer(facts, has_code=False),
+        compose_footer(facts.model, None),
     ]
     language = facts.language
     return _build_message(pieces, sentences, language), _create_full_reply(source, language)
@@ -225,14 +228,6 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
         texts.UNVERIFIED_ADDRESSES if any(span.invented for span in spans) else "",
         texts.INVISIBLE_CHARACTERS if made_visible else "",
     ]
-
-
-def _select_disclaimer(pieces: Sequence[Piece], facts: ReplyFacts) -> Translatable:
-    return texts.compose_disclaimer(
-        facts,
-        has_code=any(isinstance(piece, CodeBlock) for piece in pieces),
-        is_parsed=any(verdict.is_parsed for verdict in code_checks.count_verdicts(pieces)),
-    )
 
 
 def _build_parts(

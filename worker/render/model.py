@@ -54,11 +54,11 @@ Part = Message | Snippet
 
 @dataclass(frozen=True, slots=True)
 class ComposedReply:
-    """A finished reply in posting order, and the verdicts on its code."""
+    """A finished reply in posting order, the verdicts on its code, and the number of its hints."""
 
     parts: tuple[Part, ...]
     verdicts: tuple[CodeVerdict, ...] = ()
-    has_code: bool = False
+    num_hints: int = 0
 
 
 class CutReason(StrEnum):
@@ -72,7 +72,7 @@ class CutReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ReplyFacts:
     """
-    Facts for the disclaimer and the notes, and the texts that decide which addresses may be links.
+    Facts for the footer and the notes, and the texts that decide which addresses may be links.
 
     `finish_reason` is a value of `worker.engine.FinishReason` or of `CutReason`.
     `conversation_texts` are the users' turns: only an address in one of them becomes a link.

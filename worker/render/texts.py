@@ -51,8 +51,6 @@ REPLY_INCOMPLETE: Final = Phrase(
 FULL_REPLY_TITLE: Final = Phrase("The whole reply")
 FULL_REPLY_BELOW: Final = Phrase("The whole reply is in the file below.")
 
-UNKNOWN_MODEL: Final = Phrase("an unknown model")
-
 ENDINGS: Final[dict[str, Translatable]] = {
     "stopped": STOPPED,
     "timeout": TIMED_OUT,
@@ -67,30 +65,6 @@ def context_blocks(*sentences: str) -> list[Json]:
     """Return one context block with the sentences, as plain text; none if there are none."""
     elements = [{"type": "plain_text", "text": s, "emoji": False} for s in sentences if s]
     return [{"type": "context", "elements": elements}] if elements else []
-
-
-def compose_disclaimer(
-    facts: ReplyFacts, *, has_code: bool, is_parsed: bool = False
-) -> Translatable:
-    """Name the model, say that it may be wrong, and say what of this reply was not checked."""
-    if has_code and not is_parsed:
-        return Phrase(
-            "Written by {model}, a language model for education and research. "
-            "It may be wrong, insecure or made up. The code was neither parsed nor run.",
-            model=facts.model or UNKNOWN_MODEL,
-        )
-    if has_code:
-        return Phrase(
-            "Written by {model}, a language model for education and research. "
-            "It may be wrong, insecure or made up. "
-            "The code was parsed but not run (result above).",
-            model=facts.model or UNKNOWN_MODEL,
-        )
-    return Phrase(
-        "Written by {model}, a language model for education and research. "
-        "It may be wrong, insecure or made up. Nothing in it was checked.",
-        model=facts.model or UNKNOWN_MODEL,
-    )
 
 
 def describe_ending(facts: ReplyFacts) -> Translatable | str:

@@ -38,11 +38,13 @@ def test_details_are_lines_of_plain_text() -> None:
         total_ms=2000,
         gpu_ms=600,
         verdicts=(CodeVerdict(kind=VerdictKind.PARSES, code="python"),),
+        hints=2,
+        hidden_secrets=1,
     )
 
     assert [str(line) for line in describe_details(details)] == [
         "Model: starchat-beta, revision b1bcda6",
-        "Engine: built-in, on cuda, bfloat16",
+        "Engine: cuda, bfloat16",
         "Seed: 41",
         "Sampling: temperature 0.2, top_k 50, top_p 0.95, at most 1,024 tokens",
         "Tokens: 1,234 in, 84 out",
@@ -52,6 +54,9 @@ def test_details_are_lines_of_plain_text() -> None:
             "0.6 s of the engine's time"
         ),
         "Checks: python: parses",
+        "Hints: 2. They know few mistakes: code without a hint isn't safe.",
+        "Secrets hidden: 1",
+        "Not checked: facts, addresses, and whether code runs or does what was asked",
         "Id: 0a1b",
     ]
 
@@ -61,6 +66,12 @@ def test_details_without_facts_say_so() -> None:
     lines = "\n".join(map(str, describe_details(ReplyDetails())))
     for words in ("unknown", "greedy", "all messages, no files", "no code to check"):
         assert words in lines
+
+
+def test_engine_is_named_as_it_is() -> None:
+    """An inference server is no part of this product."""
+    details = ReplyDetails(device="vLLM server", dtype="as served")
+    assert "Engine: vLLM server, as served" in [str(line) for line in describe_details(details)]
 
 
 def test_forged_words_stay_words() -> None:

@@ -1,4 +1,4 @@
-"""Notes below a finished reply: code checks, notices and the disclaimer."""
+"""Notes below a finished reply: code checks, notices and the footer."""
 
 import re
 from dataclasses import replace
@@ -12,9 +12,9 @@ from worker.render import Message, ReplyFacts, Snippet, compose_final, compose_p
 from worker.render.model import CutReason
 
 FACTS = ReplyFacts("HuggingFaceH4/starchat-beta", "stop", 256)
-DISCLAIMER = (
-    "Written by HuggingFaceH4/starchat-beta, a language model for education and research. "
-    "It may be wrong, insecure or made up. Nothing in it was checked."
+FOOTER = (
+    "Written by starchat-beta, a research model. It may be wrong or insecure. "
+    "Its facts were not checked."
 )
 
 
@@ -25,10 +25,10 @@ def reply_context(text: str, facts: ReplyFacts = FACTS) -> list[str]:
     )
 
 
-def test_disclaimer_is_the_last_line() -> None:
+def test_footer_is_the_last_line() -> None:
     """It is there even if the reply is empty."""
-    assert reply_context("Yes.") == [DISCLAIMER]
-    assert reply_context("") == [str(texts.EMPTY_REPLY), DISCLAIMER]
+    assert reply_context("Yes.") == [FOOTER]
+    assert reply_context("") == [str(texts.EMPTY_REPLY), FOOTER]
 
 
 def test_empty_reply_is_a_sentence() -> None:
@@ -70,20 +70,6 @@ def test_reply_that_was_cut_off_says_why() -> None:
 def test_dropped_turns_are_mentioned(dropped: int, sentence: str) -> None:
     """The reader learns which messages the model did not see."""
     assert sentence in reply_context("Yes.", ReplyFacts("m", "stop", 256, dropped_turns=dropped))
-
-
-def test_disclaimer_says_code_was_not_run() -> None:
-    """With code, the disclaimer points at the parser's result."""
-    lines = reply_context("```python\nx = 1\n```\n\n```diff\n+ x\n```")
-
-    assert lines[0] == f"{PYTHON}: parses · diff: not checked"
-    assert lines[-1].endswith("The code was parsed but not run (result above).")
-
-
-@pytest.mark.parametrize("text", ["```diff\n+ x\n```", "```python\nx = 1"])
-def test_disclaimer_says_code_was_not_parsed(text: str) -> None:
-    """Without a parser's result, it does not point at one."""
-    assert reply_context(text)[-1].endswith("The code was neither parsed nor run.")
 
 
 def test_verdict_is_in_the_message_of_its_code() -> None:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from contract.code_verdicts import CodeVerdict, VerdictKind
 from contract.language import Language
 from contract.masking import mask_growing
 from contract.thread_pool import eager_thread_pool
@@ -29,6 +30,8 @@ LAYOUT_THREADS: Final = 2
 """Threads that render. More would compete for one interpreter lock."""
 LAYOUT_TIMEOUT_SECONDS: Final = 5.0
 """Maximum seconds for one layout, also while the machine is busy."""
+UNCHECKED_CODE: Final = CodeVerdict(kind=VerdictKind.UNCHECKED)
+"""Verdict on the code of a reply in plain text, which no parser has read."""
 MAX_DEATHS_BEFORE_LAYOUT: Final = 2
 """Executions that may die after the answer was saved, before its layout is the likely cause."""
 
@@ -90,7 +93,8 @@ class ReplyLayout:
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
-        return ComposedReply(render.compose_plain(text, facts=facts)), LayoutKind.PLAIN
+        unchecked = (UNCHECKED_CODE,) if "```" in text or "~~~" in text else ()
+        return ComposedReply(render.compose_plain(text, facts=facts), unchecked), LayoutKind.PLAIN
 
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a call in a layout thread. Raises `TimeoutError` at the time limit."""

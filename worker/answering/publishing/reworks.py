@@ -61,6 +61,8 @@ def collect_controls(
     shown = {
         "verdicts": verdicts[:MAX_VERDICTS],
         "verdicts_left_out": max(0, len(verdicts) - MAX_VERDICTS),
+        "hints": composed.num_hints,
+        "hidden_secrets": answer.facts.hidden_secrets,
     }
     details = answer.details.model_copy(update=shown)
     present, previous = versions
@@ -76,5 +78,5 @@ def collect_controls(
         buttons,
         language=job.language,
         is_direct=is_direct,
-        has_code=composed.has_code,
+        has_code=bool(verdicts),
     )
