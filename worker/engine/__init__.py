@@ -95,7 +95,8 @@ class Request:
     A prompt to continue. `prompt` holds token ids; `stop_ids` end the reply.
 
     `scope` is a path, `team/channel/thread`, or empty. Requests share cached prefixes only within
-    its first part. Waiting requests with a higher `priority` get a slot first. At its `deadline`
+    its first part. Waiting requests with a higher `priority` get a slot first, and their prefill
+    comes before the tokens of requests with a lower one. At its `deadline`
     (seconds on the monotonic clock, which parent and child share) a request finishes with the
     tokens it has.
     """
@@ -158,12 +159,17 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """Current load of the engine. `tokens_per_second` averages the last five seconds."""
+    """
+    Current load of the engine. `tokens_per_second` averages the last five seconds.
+
+    `prefilled_tokens` counts the prompt tokens computed so far. A server tells none.
+    """
 
     running: int
     waiting: int
     steps: int
     tokens_per_second: float
+    prefilled_tokens: int = 0
 
 
 class Engine(Protocol):

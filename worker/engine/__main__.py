@@ -147,7 +147,11 @@ class EngineServer:
 
     def _send_report(self, report: dict[str, Any]) -> None:
         scheduler = self.engine_core.scheduler
-        counts = {"running": len(scheduler.running), "waiting": len(scheduler.waiting)}
+        counts = {
+            "running": len(scheduler.running),
+            "waiting": len(scheduler.waiting),
+            "prefilled": scheduler.num_prefilled_tokens,
+        }
         self.pipe.send_message({"step": self.engine_core.steps, **counts, **report})
 
 

@@ -1,7 +1,7 @@
 """Requests in flight: routes the child's messages to the callers that wait. Torch-free."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from worker.engine import (
     EngineError,
@@ -16,6 +16,9 @@ from worker.engine import (
 )
 from worker.engine.protocol import US_PER_SECOND
 from worker.engine.token_rate import TokenRate
+
+STATS: Final = ("step", "running", "waiting", "prefilled")
+"""Numbers of a step message."""
 
 EventQueue = asyncio.Queue[EngineEvent | EngineError]
 
@@ -67,7 +70,7 @@ class InFlightRequests:
         if "refused" in message:
             self._finish_request(message["refused"], RequestRefusedError(message["reason"]))
             return
-        self._last_stats = {name: message[name] for name in ("step", "running", "waiting")}
+        self._last_stats = {name: message[name] for name in STATS}
         gpu_us = message.get("gpu_us", {})
         for wire_id, ids in message.get("tokens", {}).items():
             self._token_rate.add_tokens(len(ids))
@@ -95,6 +98,7 @@ class InFlightRequests:
             waiting=self._last_stats.get("waiting", 0),
             steps=self._last_stats.get("step", 0),
             tokens_per_second=self._token_rate.average_window(),
+            prefilled_tokens=self._last_stats.get("prefilled", 0),
         )
 
     def _finish_request(self, wire_id: str, event: Finished | EngineError) -> None:

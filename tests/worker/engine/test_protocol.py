@@ -76,7 +76,7 @@ def test_malformed_line_raises_value_error(line: bytes) -> None:
         protocol.decode_message(line)
 
 
-STEP_MESSAGE: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
+STEP_MESSAGE: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0, "prefilled": 0}
 
 
 def test_events_reach_only_their_own_request() -> None:

@@ -100,6 +100,31 @@ async def check_neighbours(engine: Engine) -> None:
     assert engine.read_stats().running == 0
 
 
+async def start_candidates(engine: Engine, prompt: tuple[int, ...], count: int) -> list[list[int]]:
+    """Return replies to a prompt by `count` seeds; the first has a token when the others begin."""
+    requests = [
+        Request(f"c{seed}", prompt, SamplingParams(12, temperature=1.5, seed=seed), scope="T1/C1/1")
+        for seed in range(count)
+    ]
+    others: list[asyncio.Task[tuple[list[int], Finished]]] = []
+    ids: list[int] = []
+    async with aclosing(engine.generate(requests[0])) as events:
+        async for event in events:
+            if isinstance(event, Tokens):
+                ids += event.ids
+                others = others or [
+                    asyncio.create_task(collect_reply(engine, one)) for one in requests[1:]
+                ]
+    return [ids, *(reply for reply, _ in await asyncio.gather(*others))]
+
+
+async def check_candidates(engine: Engine) -> None:
+    """Several seeds of one prompt run side by side, each to its own end."""
+    replies = await start_candidates(engine, PROMPT, 4)
+
+    assert [len(ids) for ids in replies] == [12] * 4
+
+
 CHECKS = (
     check_length,
     check_stop_ids,
@@ -107,4 +132,5 @@ CHECKS = (
     check_deadline,
     check_refusals,
     check_neighbours,
+    check_candidates,
 )

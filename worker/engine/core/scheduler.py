@@ -4,7 +4,8 @@ Scheduler for continuous batching: slots for waiting requests, and the tokens of
 A step computes the tokens whose KV is missing: one token of a request in decode, or a chunk of a
 request in prefill. Chunked prefill (Sarathi-Serve, Agrawal et al., 2024) keeps decodes running
 beside a long prompt. A request whose KV was lost is simply prefilled again. A decode may carry
-speculative tokens, which count once they are sampled. Pure Python, no torch.
+speculative tokens, which count once they are sampled. A decode waits while a request of a higher
+priority is in prefill, so that it costs that request's first token no time. Pure Python, no torch.
 """
 
 import sys
@@ -15,7 +16,12 @@ from heapq import heappop, heappush
 from worker.engine import FinishReason, Request
 from worker.engine.core.ngram_proposer import choose_draft_length
 from worker.engine.core.request_state import RequestState, ScheduledRequest
-from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator, is_within
+from worker.engine.core.slot_allocator import (
+    CachedPrefix,
+    SlotAllocation,
+    SlotAllocator,
+    is_within,
+)
 
 MAX_FAILED_STEPS = 4
 """A request fails after this number of failed steps, even if it isn't to blame."""
@@ -41,6 +47,8 @@ class Scheduler:
     waiting: list[tuple[int, int, RequestState]] = field(default_factory=list)
     running: dict[str, RequestState] = field(default_factory=dict)
     slot_allocator: SlotAllocator = field(init=False)
+    num_prefilled_tokens: int = 0
+    """Prompt tokens computed so far; those from a cached prefix are not among them."""
     _num_arrivals: int = 0
 
     def __post_init__(self) -> None:
@@ -100,7 +108,9 @@ class Scheduler:
         allocations = []
         while self.slot_allocator and self.waiting:
             state = heappop(self.waiting)[2]
-            allocation = self.slot_allocator.allocate_slot(state.request.scope, state.token_ids)
+            allocation = self.slot_allocator.allocate_slot(
+                state.request.scope, state.token_ids, self._list_running_prefixes()
+            )
             state.slot, state.num_computed_tokens = allocation.slot, allocation.num_cached_tokens
             self.running[state.request.id] = state
             allocations.append((state, allocation))
@@ -119,15 +129,14 @@ class Scheduler:
         if suspects:
             # A request that breaks a step alone is certainly the one to blame.
             states = suspects[:1]
+        in_prefill = [state for state in states if state.num_uncomputed_tokens > 1]
+        min_priority = in_prefill[0].request.priority if in_prefill else -sys.maxsize
         decodes = [
             ScheduledRequest(state, state.num_computed_tokens, 1)
             for state in states
-            if state.num_uncomputed_tokens == 1
+            if state.num_uncomputed_tokens == 1 and state.request.priority >= min_priority
         ]
-        prefills = _schedule_prefills(
-            [state for state in states if state.num_uncomputed_tokens > 1],
-            self.max_step_tokens - len(decodes),
-        )
+        prefills = _schedule_prefills(in_prefill, self.max_step_tokens - len(decodes))
         if self.num_speculative_tokens and len(decodes) <= self.max_drafting_requests:
             num_rows = len(decodes) + sum(prefill.num_tokens for prefill in prefills)
             decodes = self._add_drafts(decodes, self.max_step_tokens - num_rows, num_rows)
@@ -173,6 +182,8 @@ class Scheduler:
         overwritten later. Returns the finish reason if the last token ends the reply.
         """
         state = scheduled.state
+        end = min(scheduled.start + scheduled.num_tokens, len(state.request.prompt))
+        self.num_prefilled_tokens += max(0, end - scheduled.start)
         state.num_computed_tokens += scheduled.num_tokens
         if not sampled:
             return None
@@ -203,6 +214,18 @@ class Scheduler:
         if len(states) == 1 and states[0].failed_steps > 1:
             return states
         return [state for state in states if state.failed_steps >= MAX_FAILED_STEPS]
+
+    def _list_running_prefixes(self) -> list[tuple[int, CachedPrefix]]:
+        """Return the slot of each running request, with the tokens whose KV it holds."""
+        return [
+            (
+                state.slot,
+                CachedPrefix(
+                    state.request.scope, tuple(state.token_ids[: state.num_computed_tokens])
+                ),
+            )
+            for state in self.running.values()
+        ]
 
     def _list_states(self) -> list[RequestState]:
         return [*self.running.values(), *(state for _, _, state in self.waiting)]

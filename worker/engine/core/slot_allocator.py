@@ -3,13 +3,14 @@ Slot allocator with prefix caching: a free slot keeps the KV cache of its last r
 
 The KV of a token depends only on the tokens before it. A prompt that begins with the tokens of an
 earlier request therefore skips their prefill. vLLM (automatic prefix caching, PagedAttention) and
-SGLang (RadixAttention) do this for blocks; here the unit is a slot.
+SGLang (RadixAttention) do this for blocks; here the unit is a slot. A running request's slot is
+only copied from: requests with one prompt prefill it once.
 
 A scope is a path, `team/channel/thread`. Prefixes are shared only within its first part: the
 duration of a prefill must not tell one team what another has asked. Pure Python, no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,23 +58,28 @@ class SlotAllocator:
         else:
             self.empty_slots.add(slot)
 
-    def allocate_slot(self, scope: str, prompt: Sequence[int]) -> SlotAllocation:
+    def allocate_slot(
+        self,
+        scope: str,
+        prompt: Sequence[int],
+        running: Iterable[tuple[int, CachedPrefix]] = (),
+    ) -> SlotAllocation:
         """
-        Return a slot for a prompt, with the longest cached prefix of any free slot.
+        Return a slot for a prompt, with the longest cached prefix of any slot.
+
+        `running` are the slots of running requests with the tokens whose KV they hold. One of them
+        is copied if it shares more than each free slot.
 
         A slot whose prefix the prompt extends is taken. A slot that merely shares a beginning, such
         as a system prompt, is copied if another slot is free: the lowest empty one, or the least
         recently used one. At least one token of the prompt stays to be computed.
         """
-        best_slot, num_cached_tokens = -1, MIN_PREFIX_TOKENS - 1
-        for slot, prefix in self.cached_prefixes.items():
-            if not can_share(prefix.scope, scope):
-                continue
-            common = common_prefix_length(prefix.token_ids, prompt[:-1])
-            if common > num_cached_tokens:
-                best_slot, num_cached_tokens = slot, common
+        prefixes = [*self.cached_prefixes.items(), *running]
+        best_slot, num_cached_tokens = _find_longest(prefixes, scope, prompt)
         if best_slot < 0:
             return self._take_other_slot(None, 0)
+        if best_slot not in self.cached_prefixes:
+            return self._take_other_slot(best_slot, num_cached_tokens)
         if extends_prefix(self.cached_prefixes[best_slot], num_cached_tokens):
             del self.cached_prefixes[best_slot]
             return SlotAllocation(best_slot, num_cached_tokens)
@@ -106,6 +112,19 @@ class SlotAllocator:
         """Forget every prefix, after the KV cache was lost."""
         self.empty_slots |= self.cached_prefixes.keys()
         self.cached_prefixes.clear()
+
+
+def _find_longest(
+    prefixes: Iterable[tuple[int, CachedPrefix]], scope: str, prompt: Sequence[int]
+) -> tuple[int, int]:
+    """Return the slot that shares most with a prompt, and how many tokens; a slot of -1 if none."""
+    best_slot, num_tokens = -1, MIN_PREFIX_TOKENS - 1
+    for slot, prefix in prefixes:
+        if can_share(prefix.scope, scope):
+            common = common_prefix_length(prefix.token_ids, prompt[:-1])
+            if common > num_tokens:
+                best_slot, num_tokens = slot, common
+    return best_slot, num_tokens
 
 
 def can_share(scope: str, other: str) -> bool:

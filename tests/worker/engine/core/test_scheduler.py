@@ -246,3 +246,28 @@ def test_each_position_is_computed_exactly_once(
 
     for number, (length, new, _) in enumerate(wanted):
         assert fed[str(number)] == list(range(length + new - 1))
+
+
+def test_low_priority_waits_for_the_prefill_of_others() -> None:
+    """While there is a prompt of a higher priority to read, no token of a lower one is computed."""
+    schedule = Scheduler(num_slots=3, max_step_tokens=8)
+    schedule.add_request(make_request("candidate", priority=-1, new=9))
+    run_step(schedule)
+    schedule.add_request(make_request("reply", new=9))
+
+    steps = [request_ids(run_step(schedule)) for _ in range(2)]
+
+    assert steps == [["reply"], ["reply", "candidate"]]
+
+
+def test_seeds_of_one_prompt_prefill_it_once() -> None:
+    """The second request copies the KV of the first, which still runs."""
+    schedule = Scheduler(num_slots=2, max_step_tokens=100)
+    prompt = tuple(range(40))
+    for seed in range(2):
+        sampling = SamplingParams(max_new_tokens=5, seed=seed)
+        schedule.add_request(Request(f"r{seed}", prompt, sampling, scope="T1/C1"))
+        run_step(schedule)
+
+    assert schedule.num_prefilled_tokens == len(prompt) + 1
+    assert schedule.running["r1"].num_computed_tokens == len(prompt)

@@ -19,6 +19,7 @@ from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.slot_allocator import (
     MIN_PREFIX_TOKENS,
+    CachedPrefix,
     SlotAllocation,
     SlotAllocator,
     common_prefix_length,
@@ -188,6 +189,17 @@ def test_slot_with_the_longest_common_prefix_is_taken() -> None:
     assert parked.allocate_slot("T1", [1] * 25 + [3]) == SlotAllocation(0, 20)
     lost = parked.cached_prefixes[2]
     assert parked.allocate_slot("T1", [1] * 25 + [3]) == SlotAllocation(2, evicted=lost)
+
+
+def test_running_slot_is_copied_if_it_shares_more() -> None:
+    """It is never taken, and no other team may copy it."""
+    allocator = SlotAllocator({2, 3, 4})
+    allocator.release_slot(0, "T1", [1] * 20)
+    running = [(1, CachedPrefix("T1", (1,) * 30))]
+
+    assert allocator.allocate_slot("T1", [1] * 40, running) == SlotAllocation(2, 30, 1)
+    assert allocator.allocate_slot("T2", [1] * 40, running) == SlotAllocation(3)
+    assert allocator.allocate_slot("T1", [1] * 18, running) == SlotAllocation(0, 17)
 
 
 token_lists = st.lists(st.integers(0, 1), max_size=40)
