@@ -38,6 +38,7 @@ from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.replies.rework import ReworkHandler
+from bot.handlers.research_notice import ResearchNotice
 from bot.handlers.router import Router
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
@@ -218,6 +219,7 @@ class Composition:
             poster,
             background,
             failpoints,
+            ResearchNotice(notices, is_on=settings.starchat_research_notice == "on"),
         )
         monitor = OutageMonitor(
             identity.team,

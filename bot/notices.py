@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from bot import texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
+from bot.messages.research_texts import RESEARCH_TOLD
 from bot.messages.secret_texts import describe_masking
 from contract.language import PluralPhrase, Translatable
 from contract.masking import SecretKind
@@ -72,6 +73,7 @@ class Sentence(StrEnum):
     VOTE_WITHDRAWN = "vote_withdrawn"
     MASKED = "masked"
     ASKED_MASKED = "asked_masked"
+    RESEARCH = "research"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
@@ -99,6 +101,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     Sentence.VOTE_GONE: texts.VOTE_GONE,
     Sentence.VOTE_REFUSED: texts.VOTE_REFUSED,
     Sentence.VOTE_WITHDRAWN: texts.VOTE_WITHDRAWN,
+    Sentence.RESEARCH: RESEARCH_TOLD,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})
@@ -109,7 +112,7 @@ PUBLIC_SENTENCES: Final = THREAD_SENTENCES | {
     Sentence.QUESTION_NOT_READ,
 }
 """Sentences that everyone may read; the others are shown to one person alone."""
-SECRET_SENTENCES: Final = frozenset({Sentence.MASKED, Sentence.ASKED_MASKED})
+READER_SENTENCES: Final = frozenset({Sentence.MASKED, Sentence.ASKED_MASKED, Sentence.RESEARCH})
 """Sentences beside a reply, for the author of its question alone."""
 REFUSALS: Final = frozenset(
     {

@@ -129,6 +129,12 @@ class Settings(DatabaseSettings, BaseSettings):
         "ids of Slack users with commas between them",
         "Administrators: people who may stop all replies and change all channels' rules.",
     )
+    starchat_research_notice: Literal["on", "off"] = setting_field(
+        "on",
+        "on or off",
+        "Tell each person once, in private, that the model is for education and research only "
+        "(`on`). The Home tab always says so.",
+    )
     starchat_channels_file: str = setting_field(
         "",
         "the path of a TOML file",

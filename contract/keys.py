@@ -339,6 +339,11 @@ def welcome(team: str, channel: str) -> str:
     return f"starchat:{team}:welcome:{channel}"
 
 
+def told_people(team: str) -> str:
+    """Return the users who were told that the model is for research, by the time of that."""
+    return f"starchat:{team}:told_people"
+
+
 def channel_rules(team: str) -> str:
     """Return the cached rules of a team's channels: a hash without time limit, see `RulesCache`."""
     return f"starchat:{team}:channel_rules"

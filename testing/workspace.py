@@ -76,6 +76,8 @@ class Workspace:
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
             "DATABASE_URL": self.database_url,
+            # Tests and figures count the calls of a question, not those of a person's first one.
+            "STARCHAT_RESEARCH_NOTICE": "off",
         }
 
     @property

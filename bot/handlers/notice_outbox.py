@@ -31,7 +31,7 @@ from bot.messages.events import MessagePosted
 from bot.messages.message import AuthorKind, Message
 from bot.notices import (
     PUBLIC_SENTENCES,
-    SECRET_SENTENCES,
+    READER_SENTENCES,
     THREAD_SENTENCES,
     Notice,
     Sentence,
@@ -54,6 +54,8 @@ NOTICE_REPEATED: Final = 2
 """Result of `record_notice.lua` for a notice that was posted a moment ago."""
 MASKING_SUFFIX: Final = ":masked"
 """End of the name of a notice about masking: the message may have another notice too."""
+RESEARCH_SUFFIX: Final = ":research"
+"""The same for the notice of research."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,11 @@ class NoticeOutbox:
         sentence = Sentence.ASKED_MASKED if is_asked else Sentence.MASKED
         notice = Notice(sentence, reader=message.author, masked=message.masked)
         marker = keys.notice_quiet(thread.team, thread.channel, message.ts, Sentence.MASKED)
-        name = f"{thread.channel}:{message.ts}{MASKING_SUFFIX}"
+        self.tell_beside(thread, message.ts + MASKING_SUFFIX, marker, notice)
+
+    def tell_beside(self, thread: Thread, name: str, marker: str, notice: Notice) -> None:
+        """Tell a notice's reader something beside a reply, once in a day for each marker."""
+        name = f"{thread.channel}:{name}"
         quiet = (marker, keys.IDEMPOTENCY_TTL_SECONDS)
         if self._record(thread, name, marker, quiet, notice):
             self.background.submit("notice", self._deliver_notice, name, first=True)
@@ -212,11 +218,12 @@ class NoticeOutbox:
 
     def _post_due_notice(self, name: str) -> None:
         channel, _, rest = name.partition(":")
+        message = rest.removesuffix(MASKING_SUFFIX).removesuffix(RESEARCH_SUFFIX)
         if not re.fullmatch(SLACK_ID_PATTERN, channel):
             raise ValueError("not a channel")
         if re.fullmatch(SLACK_ID_PATTERN, rest):
             self._deliver_personal(channel, rest)
-        elif re.fullmatch(TIMESTAMP_PATTERN, rest.removesuffix(MASKING_SUFFIX)):
+        elif re.fullmatch(TIMESTAMP_PATTERN, message):
             self._deliver_notice(name, first=False)
         else:
             raise ValueError("neither a user nor a message")
@@ -226,7 +233,7 @@ class NoticeOutbox:
         if notice is None:
             return
         try:
-            if notice.content.sentence in SECRET_SENTENCES:
+            if notice.content.sentence in READER_SENTENCES:
                 self._show_to_reader(notice)
             elif not (notice.is_retry and self._is_in_thread(notice)):
                 self._post_to_thread(notice)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bot import texts
 from bot.home import texts as home_texts
 from bot.messages.mrkdwn import escape_text
+from bot.messages.research_texts import RESEARCH_NOTICE
 from contract.job import Thread
 from contract.language import LANGUAGE_NAMES, JoinedPhrases, Language, Translatable
 from contract.usage import Usage
@@ -78,7 +79,7 @@ def build_view(facts: MemberFacts | Translatable, language: Language) -> View:
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
         _section([texts.HELP_TEXT], language),
-        _section([home_texts.LIMITS], language),
+        _section([home_texts.LIMITS, RESEARCH_NOTICE], language),
         {"type": "divider"},
     ]
     if not isinstance(facts, MemberFacts):

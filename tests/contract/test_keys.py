@@ -39,6 +39,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.user_profile: (IDS, IDS),
     keys.channel_rules: (IDS,),
     keys.welcome: (IDS, IDS),
+    keys.told_people: (IDS,),
     keys.answer_cache: (IDS, IDS, TIMESTAMPS),
     keys.job_lease: (st.builds(job_id, IDS, IDS, TIMESTAMPS),),
     keys.reanswer_offer: (IDS, IDS, TIMESTAMPS, TIMESTAMPS),

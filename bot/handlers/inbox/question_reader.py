@@ -19,6 +19,7 @@ from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.rework import ReworkHandler
+from bot.handlers.research_notice import ResearchNotice
 from bot.messages.admission import Verdict
 from bot.messages.events import MessagePosted
 from bot.notices import Notice, Sentence
@@ -65,6 +66,7 @@ class QuestionReader:
     poster: Poster
     background: BackgroundTasks
     failpoints: Failpoints
+    research_notice: ResearchNotice
 
     def read_question(self, entry: InboxEntry, source: Source) -> None:
         """Read a question's thread and fill its job in, or find that it is no question."""
@@ -204,6 +206,8 @@ class QuestionReader:
             if outcome is FillOutcome.FILLED:
                 self.failpoints.hit(Failpoint.AFTER_FILL)
                 log.info("question read", job=job_id, turns=len(job.turns), source=source.value)
+                if post.message is not None and post.shared_thread is None:
+                    self.research_notice.tell_once(post.thread, post.message)
             return outcome is FillOutcome.FILLED
         raise ThreadChangingError
 

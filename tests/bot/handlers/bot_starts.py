@@ -14,7 +14,7 @@ CONNECTED = keys.connection_window(TEAM)
 
 def start_bot(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
     """Start a bot."""
-    return Process("bot", REDIS_URL=server.url, **workspace.environment, **variables)
+    return Process("bot", REDIS_URL=server.url, **(workspace.environment | variables))
 
 
 def wait_until_serving(workspace: Workspace, redis: Redis, bot: Process) -> None:

@@ -116,6 +116,13 @@ def test_long_list_is_cut() -> None:
     assert str(home_texts.MORE_QUESTIONS) not in show_view(replace(FACTS, questions=many[:10]))
 
 
+@pytest.mark.parametrize("facts", [FACTS, home_texts.QUEUE_AWAY, texts.MEMBERS_ONLY])
+def test_everyone_can_read_the_notice_of_research(facts: MemberFacts | Translatable) -> None:
+    """It is there without other facts too, in both languages."""
+    for language, words in ((Language.ENGLISH, "research only"), (Language.CHINESE, "教学和研究")):
+        assert words in show_view(facts, language)
+
+
 def test_new_member_sees_no_numbers_that_mean_nothing() -> None:
     """No questions, no budget, and no median without replies."""
     none = sum_days([])
