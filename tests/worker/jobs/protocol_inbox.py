@@ -68,3 +68,9 @@ class InboxRules(StateMachineSteps):
             self.read_thread(job)
             self.fill_job(job)
         assert self.unread == {}
+
+    def dequeue_job(self, worker: int) -> str | None:
+        """Dequeue the next job; a bot fills in what it has not read, if none is ready."""
+        if not self.protocol.has_queued_jobs():
+            self.fill_all_jobs()
+        return self.protocol.dequeue_job(self.protocol.workers[worker])

@@ -116,9 +116,13 @@ class QueueProtocol:
 
     # -- a worker
 
+    def has_queued_jobs(self) -> bool:
+        """Say whether a worker can dequeue a job id."""
+        return self.redis.llen(QUEUE_KEY) > 0
+
     def dequeue_job(self, worker: RqWorker) -> str | None:
         """Dequeue a job id, if there is one."""
-        return worker.dequeue_job_id() if self.redis.llen(QUEUE_KEY) else None
+        return worker.dequeue_job_id() if self.has_queued_jobs() else None
 
     def claim_job(self, job: str) -> None:
         """Claim a job and do nothing more."""

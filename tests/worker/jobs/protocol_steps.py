@@ -10,7 +10,7 @@ from contract import keys
 from contract.job import Job
 from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol
 
-THREADS: Final = ("1.1", "2.1")
+THREADS: Final = ("1.1", "2.1", "3.1", "4.1")
 USERS: Final = ("U1", "U2")
 
 
@@ -96,6 +96,35 @@ class StateMachineSteps(RuleBasedStateMachine):
         if question.num_finals < question.wanted_finals:
             question.messages.clear()
         question.num_finals = question.wanted_finals
+
+    def save_text(self, execution: JobExecution) -> None:
+        """Save the answer to the text that the execution has read, unless it has one."""
+        if execution.posted or execution.withdrawn or execution.answer is not None:
+            return
+        result = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
+        if result == 1:
+            question = self.questions[execution.job_id]
+            assert execution.question_text == question.job_text
+            execution.answer = execution.question_text
+        elif result == 0:
+            self.drop_execution(execution)
+        else:
+            self.protocol.requeue_job(execution)
+            self.drop_execution(execution)
+
+    def finish_until(self, execution: JobExecution, until: int) -> None:
+        """Post an answer and end its job, but stop after `until` steps."""
+        if not execution.posted:
+            if not self.protocol.renew_lease(execution):
+                return
+            question = self.questions[execution.job_id]
+            self.show_final(execution, question)
+            if until == 0 or not self.conclude_job(execution, question):
+                return
+        if until > 1:
+            self.protocol.release_job(execution)
+        if until > 2:
+            self.protocol.record_success(execution)
 
     def run_to_end(self, execution: JobExecution) -> None:
         """Run an execution to its end."""

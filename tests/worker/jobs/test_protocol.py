@@ -20,7 +20,6 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from bot.store.job_updates import UpdateOutcome
-from contract import keys
 from tests.worker.jobs.protocol_inbox import InboxRules
 from tests.worker.jobs.protocol_model import QueueProtocol, make_job
 from tests.worker.jobs.protocol_steps import THREADS, USERS, Question
@@ -103,27 +102,33 @@ class QueueStateMachine(InboxRules):
 
     # -- workers
 
-    @rule(worker=st.integers(0, 1))
-    def claim_next(self, worker: int) -> None:
-        """A worker claims the next job."""
-        job = self.protocol.dequeue_job(self.protocol.workers[worker])
+    @precondition(lambda self: self.questions)
+    @rule(worker=st.integers(0, 1), has_answer=st.booleans())
+    def claim_next(self, worker: int, has_answer: bool) -> None:  # noqa: FBT001
+        """A worker claims the next job, and may save an answer at once."""
+        job = self.dequeue_job(worker)
+        before = len(self.alive)
         if job is not None:
             self.begin_job(worker, job)
+        for execution in self.alive[before:] if has_answer else ():
+            self.save_text(execution)
 
+    @precondition(lambda self: self.questions)
     @rule(worker=st.integers(0, 1))
     def answer_next(self, worker: int) -> None:
         """A worker claims the next job and answers it."""
-        job = self.protocol.dequeue_job(self.protocol.workers[worker])
+        job = self.dequeue_job(worker)
         before = len(self.alive)
         if job is not None:
             self.begin_job(worker, job)
         for execution in self.alive[before:]:
             self.run_to_end(execution)
 
+    @precondition(lambda self: self.questions)
     @rule(worker=st.integers(0, 1), has_claimed=st.booleans())
     def die_after_dequeue(self, worker: int, has_claimed: bool) -> None:  # noqa: FBT001
         """A worker dies after it dequeued a job, before or after the claim."""
-        job = self.protocol.dequeue_job(self.protocol.workers[worker])
+        job = self.dequeue_job(worker)
         if job is not None and has_claimed:
             self.protocol.claim_job(job)
 
@@ -151,19 +156,7 @@ class QueueStateMachine(InboxRules):
     @rule(data=st.data())
     def save_answer(self, data: st.DataObject) -> None:
         """A worker saves the answer to the text that it has read."""
-        execution = self.draw_execution(data)
-        if execution.posted or execution.withdrawn or execution.answer is not None:
-            return
-        result = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
-        if result == 1:
-            question = self.questions[execution.job_id]
-            assert execution.question_text == question.job_text
-            execution.answer = execution.question_text
-        elif result == 0:
-            self.drop_execution(execution)
-        else:
-            self.protocol.requeue_job(execution)
-            self.drop_execution(execution)
+        self.save_text(self.draw_execution(data))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), until=st.integers(0, 3))
@@ -172,18 +165,8 @@ class QueueStateMachine(InboxRules):
         execution = self.draw_execution(data)
         if execution.answer is None and not (execution.posted or execution.withdrawn):
             return
+        self.finish_until(execution, until)
         self.drop_execution(execution)
-        if not execution.posted:
-            if not self.protocol.renew_lease(execution):
-                return
-            question = self.questions[execution.job_id]
-            self.show_final(execution, question)
-            if until == 0 or not self.conclude_job(execution, question):
-                return
-        if until > 1:
-            self.protocol.release_job(execution)
-        if until > 2:
-            self.protocol.record_success(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -201,20 +184,11 @@ class QueueStateMachine(InboxRules):
 
     # -- time
 
-    @rule()
-    def expire_leases(self) -> None:
-        """All leases expire, also those of suspended workers."""
-        self.protocol.expire_leases()
-
-    @rule()
-    def reap_jobs(self) -> None:
-        """A worker reaps the jobs of dead workers."""
-        self.protocol.reap_jobs()
-
-    @rule()
-    def repair_orphans(self) -> None:
-        """A worker releases the quotas of deleted jobs."""
-        self.protocol.repair_orphans()
+    @precondition(lambda self: self.questions)
+    @rule(event=st.sampled_from(("expire_leases", "reap_jobs", "repair_orphans")))
+    def pass_time(self, event: str) -> None:
+        """All leases expire, also of suspended workers; or a worker reaps or repairs jobs."""
+        getattr(self.protocol, event)()
 
     # -- what must hold
 
