@@ -12,7 +12,7 @@ POLL_SECONDS: Final = 0.02
 
 
 def poll_until(
-    probe: Callable[[], Found | None], *, timeout: float = 20.0, description: str = "it"
+    probe: Callable[[], Found | None], *, timeout: float = 60.0, description: str = "it"
 ) -> Found:
     """Return the first true result of `probe`. Raises `AssertionError` after `timeout` seconds."""
     deadline = time.monotonic() + timeout

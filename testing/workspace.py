@@ -240,10 +240,17 @@ class Workspace:
         """Redeliver the events of a message, as Slack does without an acknowledgement."""
         self.post_json("_control/redeliver", {"ts": ts, "event_type": event_type})
 
-    def api_calls(self, since: int = 0, method: str | None = None) -> list[Json]:
-        """Return the Web API calls so far, of one method or all."""
+    def api_calls(
+        self, since: int = 0, method: str | None = None, thread: str | None = None
+    ) -> list[Json]:
+        """Return the Web API calls so far; only those of a method and about a thread, if given."""
         found = self.get_json("_control/calls", since=since)["calls"]
-        return [call for call in found if method in {None, call["method"]}]
+        return [
+            call
+            for call in found
+            if method in {None, call["method"]}
+            and thread in {None, call["args"].get("thread_ts"), call["args"].get("ts")}
+        ]
 
     def message_changes(self, since: int = 0) -> list[Json]:
         """Return each post, edit and deletion of public messages, with its time."""

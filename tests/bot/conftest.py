@@ -1,5 +1,6 @@
 """Fixtures of the bot's tests: Redis, a Slack workspace, and a bot process."""
 
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from bot.store.client import connect_redis
 from contract import keys
 from testing.processes import Process
 from testing.redis_server import RedisServer
-from testing.workspace import BOT_TOKEN, Workspace
+from testing.workspace import ADA, BOT_TOKEN, LIN, STARCHAT, Workspace
 from tests.bot.handlers.rule_parts import build_rule_reader
 
 
@@ -46,6 +47,18 @@ def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
             process.wait_for_event("connected")
         workspace.wait_until_connected()
         yield process
+
+
+@pytest.fixture
+def own_channel(workspace: Workspace) -> str:
+    """
+    Create a channel; return its id.
+
+    The bot may still handle questions of earlier tests. A fault of this channel alone does not
+    meet them.
+    """
+    fields = {"name": f"own-{secrets.token_hex(4)}", "members": [ADA, LIN, STARCHAT]}
+    return str(workspace.post_json("_control/create", fields)["channel"])
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT, Workspac
 
 pytestmark = pytest.mark.usefixtures("bot")
 
+REFUSED_READ = {"method": "conversations.replies", "fault": "error"}
 SLOW_READ = {"method": "conversations.replies", "fault": "slow", "channel": GENERAL}
 
 
@@ -33,6 +34,14 @@ def ask_in_uncached_thread(
     ts = workspace.post_message(ADA, channel, text, root)
     workspace.wait_for_acks(ts)
     return root, ts
+
+
+def wait_for_read(workspace: Workspace, since: int, root: str) -> None:
+    """Wait until the bot has begun to read a thread."""
+    poll_until(
+        lambda: workspace.api_calls(since, "conversations.replies", thread=root),
+        description="the read",
+    )
 
 
 def is_unread(redis: Redis, ts: str, channel: str = GENERAL) -> bool:
@@ -63,107 +72,118 @@ def test_slow_reads_delay_no_other_question(workspace: Workspace, redis: Redis) 
 
 
 def test_mention_added_to_an_undecided_message_is_answered(
-    workspace: Workspace, redis: Redis
+    workspace: Workspace, redis: Redis, own_channel: str
 ) -> None:
     """The edit comes while a reader finds out that the former text was no question."""
-    root, first = ask_in_uncached_thread(workspace)
-    assert find_job(redis, GENERAL, first) is not None
+    root, first = ask_in_uncached_thread(workspace, own_channel)
+    assert find_job(redis, own_channel, first) is not None
     # Lin writes in the thread too, so that only a mention is a question.
-    redis.delete(keys.thread_cache(TEAM, GENERAL, root), keys.thread_people(TEAM, GENERAL, root))
-    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    redis.delete(
+        keys.thread_cache(TEAM, own_channel, root), keys.thread_people(TEAM, own_channel, root)
+    )
+    workspace.set_faults({**SLOW_READ, "channel": own_channel, "seconds": 2, "count": 1})
     start = len(workspace.api_calls())
-    ts = workspace.post_message(ADA, GENERAL, "I see", root)
-    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
-    assert is_unread(redis, ts)
-    workspace.edit_message(ADA, GENERAL, ts, "@StarChat I see, and now?")
+    ts = workspace.post_message(ADA, own_channel, "I see", root)
+    wait_for_read(workspace, start, root)
+    assert is_unread(redis, ts, own_channel)
+    workspace.edit_message(ADA, own_channel, ts, "@StarChat I see, and now?")
 
-    assert job_turns(redis, GENERAL, ts)[-1] == ("Ada", "I see, and now?")
+    assert job_turns(redis, own_channel, ts)[-1] == ("Ada", "I see, and now?")
 
 
-def test_edit_of_unread_question_is_answered(workspace: Workspace, redis: Redis) -> None:
+def test_edit_of_unread_question_is_answered(
+    workspace: Workspace, redis: Redis, own_channel: str
+) -> None:
     """A question that is edited while its thread is read is asked with its new text."""
-    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    workspace.set_faults({**SLOW_READ, "channel": own_channel, "seconds": 2, "count": 1})
     start = len(workspace.api_calls())
-    _, ts = ask_in_uncached_thread(workspace, text="@StarChat what is a mutx?")
-    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
-    workspace.edit_message(ADA, GENERAL, ts, "@StarChat what is a mutex?")
+    root, ts = ask_in_uncached_thread(workspace, own_channel, text="@StarChat what is a mutx?")
+    wait_for_read(workspace, start, root)
+    workspace.edit_message(ADA, own_channel, ts, "@StarChat what is a mutex?")
 
-    assert job_turns(redis, GENERAL, ts)[-1] == ("Ada", "what is a mutex?")
+    assert job_turns(redis, own_channel, ts)[-1] == ("Ada", "what is a mutex?")
 
 
-def test_deleted_unread_question_leaves_no_text(workspace: Workspace, redis: Redis) -> None:
+def test_deleted_unread_question_leaves_no_text(
+    workspace: Workspace, redis: Redis, own_channel: str
+) -> None:
     """A question that is deleted while its thread is read becomes no job."""
-    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    workspace.set_faults({**SLOW_READ, "channel": own_channel, "seconds": 2, "count": 1})
     start = len(workspace.api_calls())
-    _, ts = ask_in_uncached_thread(workspace, text="@StarChat hunter2")
-    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
-    workspace.delete_message(ADA, GENERAL, ts)
-    poll_until(lambda: not pending_job_ids(redis), description="the cancellation")
+    root, ts = ask_in_uncached_thread(workspace, own_channel, text="@StarChat hunter2")
+    wait_for_read(workspace, start, root)
+    workspace.delete_message(ADA, own_channel, ts)
 
-    job_key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    job_key = f"rq:job:{job_id(TEAM, own_channel, ts)}"
     poll_until(lambda: not redis.exists(job_key), description="the deletion of its job")
     poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the empty inbox")
 
 
-def test_unreadable_thread_is_answered_without_it(workspace: Workspace, redis: Redis) -> None:
+def test_unreadable_thread_is_answered_without_it(
+    workspace: Workspace, redis: Redis, own_channel: str
+) -> None:
     """If Slack refuses to show a thread, its question is answered alone."""
-    workspace.set_faults(
-        {"method": "conversations.replies", "fault": "error", "error": "thread_not_found"}
-    )
-    _, ts = ask_in_uncached_thread(workspace)
+    workspace.set_faults({**REFUSED_READ, "channel": own_channel, "error": "thread_not_found"})
+    _, ts = ask_in_uncached_thread(workspace, own_channel)
 
-    assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
+    assert job_turns(redis, own_channel, ts) == [(None, "why?")]
 
 
-def test_error_of_the_app_keeps_question(workspace: Workspace, redis: Redis) -> None:
+def test_error_of_the_app_keeps_question(
+    workspace: Workspace, redis: Redis, own_channel: str
+) -> None:
     """A token that Slack refuses for a moment costs no question its thread."""
     workspace.set_faults(
-        {"method": "conversations.replies", "fault": "error", "error": "token_expired", "count": 1}
+        {**REFUSED_READ, "channel": own_channel, "error": "token_expired", "count": 1}
     )
-    _, ts = ask_in_uncached_thread(workspace)
+    _, ts = ask_in_uncached_thread(workspace, own_channel)
 
-    assert job_turns(redis, GENERAL, ts) == [("Lin", "the build fails"), ("Ada", "why?")]
-    assert redis.hget(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.NUM_READS) is None
+    assert job_turns(redis, own_channel, ts) == [("Lin", "the build fails"), ("Ada", "why?")]
+    assert redis.hget(f"rq:job:{job_id(TEAM, own_channel, ts)}", keys.NUM_READS) is None
 
 
-def postpone_question(workspace: Workspace, redis: Redis) -> tuple[str, str]:
+def postpone_question(workspace: Workspace, redis: Redis, channel: str) -> tuple[str, str]:
     """Ask while Slack refuses the bot's token; return root and job once the read is postponed."""
-    workspace.set_faults(
-        {"method": "conversations.replies", "fault": "error", "error": "token_expired", "count": 1}
-    )
-    root, ts = ask_in_uncached_thread(workspace)
-    job = job_id(TEAM, GENERAL, ts)
+    workspace.set_faults({**REFUSED_READ, "channel": channel, "error": "token_expired", "count": 1})
+    root, ts = ask_in_uncached_thread(workspace, channel)
+    job = job_id(TEAM, channel, ts)
     poll_until(
         lambda: redis.hget(f"rq:job:{job}", keys.NUM_READS) == b"0", description="the postponement"
     )
     return root, job
 
 
-def test_malformed_entry_is_removed(workspace: Workspace, redis: Redis, bot: Process) -> None:
+def test_malformed_entry_is_removed(
+    workspace: Workspace, redis: Redis, bot: Process, own_channel: str
+) -> None:
     """An entry that is no question, as of another version, holds up nothing."""
-    root, job = postpone_question(workspace, redis)
+    root, job = postpone_question(workspace, redis, own_channel)
     redis.hset(f"rq:job:{job}", keys.RECEIVED, '{"kind": "hunter2"}')
     redis.set("rq:job:hunter2", "no hash")
     redis.zadd(keys.inbox(TEAM), {job: 0, "hunter2": 0, "no job": 0})
-    later = workspace.post_message(ADA, GENERAL, "@StarChat and now?", root)
+    later = workspace.post_message(ADA, own_channel, "@StarChat and now?", root)
 
     poll_until(
-        lambda: runnable_job_ids(redis) == [job_id(TEAM, GENERAL, later)], description="the next"
+        lambda: runnable_job_ids(redis) == [job_id(TEAM, own_channel, later)],
+        description="the next",
     )
     assert not redis.exists(f"rq:job:{job}")
     poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the empty inbox")
     assert '"kind": "hunter2"' not in bot.log_text
 
 
-def test_question_that_is_never_read_ends_with_an_error(workspace: Workspace, redis: Redis) -> None:
+def test_question_that_is_never_read_ends_with_an_error(
+    workspace: Workspace, redis: Redis, own_channel: str
+) -> None:
     """After too many reads, the author is asked to try again."""
-    root, job = postpone_question(workspace, redis)
+    root, job = postpone_question(workspace, redis, own_channel)
     redis.hset(f"rq:job:{job}", keys.NUM_READS, 9)
     redis.zadd(keys.inbox(TEAM), {job: 0})
 
     poll_until(
         lambda: any(
-            str(texts.QUESTION_NOT_READ) in m["text"] for m in workspace.bot_replies(GENERAL, root)
+            str(texts.QUESTION_NOT_READ) in m["text"]
+            for m in workspace.bot_replies(own_channel, root)
         ),
         description="the error",
     )

@@ -37,7 +37,8 @@ def test_next_question_of_a_thread_is_kept(workspace: Workspace) -> None:
     root = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     workspace.post_message(LIN, GENERAL, "@StarChat and me?", root)
     [call] = poll_until(
-        lambda: workspace.api_calls(start, "assistant.threads.setStatus"), description="the status"
+        lambda: workspace.api_calls(start, "assistant.threads.setStatus", thread=root),
+        description="the status",
     )
 
     # The two signs come by separate threads, in any order.
