@@ -48,6 +48,7 @@ from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.handlers.votes.parts import VoteParts
+from bot.handlers.votes.reply_source import ReplySource
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
@@ -342,7 +343,16 @@ class Composition:
         admins, poster, cache = self.settings.starchat_admins, shared.poster, notices.thread_cache
         sessions = SessionSweeper(self.redis, identity.team, poster)
         deletion = ReplyDeletion(
-            self.redis, identity.team, admins, queue, cache, poster, notices, shared.background
+            self.redis,
+            identity.team,
+            admins,
+            queue,
+            cache,
+            poster,
+            notices,
+            shared.background,
+            stops,
+            ReplySource(identity, cache, has_consent=False),
         )
         sweeps = [sessions.end_due, deletion.delete_due, reworks.rules.refresh_due]
         follow_up = StopFollowUp(

@@ -127,7 +127,8 @@ class Settings(DatabaseSettings, BaseSettings):
     starchat_admins: Annotated[frozenset[str], NoDecode] = setting_field(
         frozenset(),
         "ids of Slack users with commas between them",
-        "Administrators: people who may stop all replies and change all channels' rules.",
+        "Administrators: people who may stop and delete all replies and change the rules of all "
+        "channels.",
     )
     starchat_research_notice: Literal["on", "off"] = setting_field(
         "on",

@@ -36,8 +36,8 @@ SCOPE_REASONS: Final = {
     "im:write": "optional: open the direct message in which `/starchat ask` is answered",
     "mpim:history": "read group direct messages it is in",
     "mpim:read": "the same as `channels:read` for group direct messages",
-    "reactions:read": "optional: stop a reply by the reaction 🛑, and vote on it by 👍 and 👎; "
-    "buttons work without it",
+    "reactions:read": "optional: stop a reply by the reaction 🛑, delete it by 🗑, and vote on it "
+    "by 👍 and 👎; buttons work without it",
     "usergroups:read": "optional: let only a user group ask in a channel, by that channel's rules",
     "users:read": "use people's display names, and recognize guests and administrators",
 }

@@ -46,6 +46,7 @@ from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
     BotInvited,
+    DeletionReaction,
     Event,
     FileDeleted,
     Ignored,
@@ -142,10 +143,12 @@ class Router:
             self.edits.handle_deletion(event)
 
     def on_reaction(self, body: Body) -> None:
-        """Stop a reply, or count a vote on it."""
+        """Stop a reply, delete it, or count a vote on it."""
         match self._parse_event(body):
             case StopReaction() as reaction:
                 self.stops.stop_by_reaction(reaction)
+            case DeletionReaction() as reaction:
+                self.controls.deletion.delete_by_reaction(reaction)
             case VoteReaction() as reaction:
                 self.controls.votes.vote_by_reaction(reaction)
 

@@ -105,6 +105,16 @@ class StopReaction(BaseModel):
     user: str = Field(pattern=SLACK_ID_PATTERN)
 
 
+class DeletionReaction(BaseModel):
+    """Reaction of `user` that asks to delete the reply with the bot's message at `ts`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+    ts: Timestamp
+    user: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+
+
 class VoteReaction(BaseModel):
     """Reaction 👍 or 👎 of `user` to the bot's message at `ts`, added or removed."""
 
@@ -187,6 +197,7 @@ Event = (
     | MessageDeleted
     | FileDeleted
     | StopReaction
+    | DeletionReaction
     | VoteReaction
     | SessionStopped
     | AppHomeOpened

@@ -1,20 +1,45 @@
-"""Deletion of replies: the asker removes all messages and files of a finished reply."""
+"""Deletion of replies: the asker or an administrator removes all messages and files of a reply."""
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
 from bot import texts
+from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
+from contract.job import job_id
 from testing.polling import poll_until
-from testing.queue_inspector import TEAM
-from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, RefusedError, Workspace, message_texts
-from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
+from testing.processes import Process
+from testing.queue_inspector import TEAM, find_job, runnable_job_ids
+from testing.redis_server import RedisServer
+from testing.workspace import (
+    ADA,
+    BOT_TOKEN,
+    GENERAL,
+    LIN,
+    SAM,
+    RefusedError,
+    Workspace,
+    message_texts,
+)
+from tests.bot.handlers.edit_steps import ask_as_ada, post_answer, set_job_fields
 from tests.bot.handlers.rework_steps import add_controls
 
 pytestmark = pytest.mark.usefixtures("bot")
+
+
+@pytest.fixture(scope="module")
+def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
+    """A bot whose administrator is Sam."""
+    variables = workspace.environment | {"STARCHAT_ADMINS": SAM}
+    with Process("bot", REDIS_URL=server.url, **variables) as process:
+        for _ in range(CONNECTIONS):
+            process.wait_for_event("connected")
+        workspace.wait_until_connected()
+        yield process
 
 
 def press_delete(workspace: Workspace, reply: str, user: str = ADA) -> None:
@@ -90,3 +115,80 @@ def test_deletion_of_a_dead_bot_is_completed(workspace: Workspace, redis: Redis)
 
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
     poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+
+
+def wait_until_deleted(workspace: Workspace, redis: Redis, ts: str) -> None:
+    """Wait until a question has no reply, and nothing is left to delete."""
+    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+
+
+def test_reaction_deletes_for_administrators_and_the_asker(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """It may be to any message of the reply; other people read who can delete."""
+    replies = []
+    for _ in range(2):
+        ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+        first, second = post_answer(workspace, redis, ts, "Part one", "Part two")
+        add_controls(workspace, web, ts, first, ADA)
+        replies.append((ts, second))
+    ts, second = replies[0]
+    workspace.set_reaction(LIN, GENERAL, second, "wastebasket")
+    poll_until(
+        lambda: (
+            str(texts.DELETE_REFUSED) in message_texts(workspace.read_messages(GENERAL, ts, LIN))
+        ),
+        description="the refusal",
+    )
+    assert len(workspace.bot_replies(GENERAL, ts)) == 2
+
+    for (ts, second), user in zip(replies, (SAM, ADA), strict=True):
+        workspace.set_reaction(user, GENERAL, second, "wastebasket")
+        wait_until_deleted(workspace, redis, ts)
+
+
+def test_reaction_to_a_waiting_question_takes_it_out_of_the_line(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Its placeholder goes, and the next question may run."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    following = ask_as_ada(workspace, redis, "@StarChat two", ts)
+    [placeholder] = poll_until(
+        lambda: [
+            message["ts"]
+            for message in workspace.bot_replies(GENERAL, ts)
+            if message["metadata"]["event_payload"]["question"] == ts
+        ],
+        description="the placeholder",
+    )
+    poll_until(
+        lambda: redis.hget(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.PLACEHOLDER),
+        description="its record",
+    )
+    workspace.set_reaction(ADA, GENERAL, placeholder, "wastebasket")
+
+    poll_until(
+        lambda: placeholder not in [m["ts"] for m in workspace.bot_replies(GENERAL, ts)],
+        description="the deletion",
+    )
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+    assert find_job(redis, GENERAL, ts) is None
+    assert runnable_job_ids(redis) == [job_id(TEAM, GENERAL, following)]
+
+
+def test_growing_reply_is_deleted_after_its_worker_has_ended_it(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Until then its message stays, since the worker would post it again."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [growing] = post_answer(workspace, redis, ts, "So far")
+    redis.zadd(keys.PENDING_JOBS, {job_id(TEAM, GENERAL, ts): 1})
+    set_job_fields(redis, ts, status="started")
+    workspace.set_reaction(ADA, GENERAL, growing, "wastebasket")
+    job = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    poll_until(lambda: redis.hexists(job, keys.WITHDRAWN), description="the stop")
+    assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [growing]
+
+    set_job_fields(redis, ts, status="finished")
+    wait_until_deleted(workspace, redis, ts)

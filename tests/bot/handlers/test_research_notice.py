@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -60,7 +61,7 @@ def test_people_are_told_with_their_first_question(
             bot.wait_for_event("connected")
         for user in (ADA, ADA, LIN):
             ts = workspace.post_message(user, GENERAL, "@StarChat hi")
-            poll_until(lambda ts=ts: find_job(redis, GENERAL, ts), description="the job")
+            poll_until(partial(find_job, redis, GENERAL, ts), description="the job")
         poll_until(
             lambda: {user for user, _, _ in list_told(workspace, since)} == {ADA, LIN},
             description="both notices",

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.messages.event_parser import parse_event
-from bot.messages.events import Ignored, StopReaction, VoteReaction
+from bot.messages.events import DeletionReaction, Ignored, StopReaction, VoteReaction
 from bot.messages.votes.entries import (
     MAX_ENTRY_CHARACTERS,
     CastVote,
@@ -67,5 +67,9 @@ def test_other_reactions_are_no_votes() -> None:
     """Neither those to people's messages, nor other emoji, nor malformed events."""
     assert isinstance(react("octagonal_sign"), StopReaction)
     assert react("octagonal_sign", "reaction_removed") == Ignored()
+    found = react("wastebasket")
+    assert found == DeletionReaction(channel=CHANNEL, ts=message_ts(2), user=ADA)
+    assert react("wastebasket", "reaction_removed") == Ignored()
+    assert react("wastebasket", item_user=ADA) == Ignored()
     assert react(item_user=ADA) == react("tada") == react(item={"type": "file"}) == Ignored()
     assert react(event_ts="x") == react(user="<!channel>") == Ignored(readable=False)
