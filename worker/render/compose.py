@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from contract.code_languages import PLAIN_TEXT
 from contract.code_verdicts import describe_verdicts
 from contract.language import Language, Translatable
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
 from worker.render.code_hints import describe_hints
 from worker.render.footer import compose_footer
-from worker.render.languages import PLAIN_TEXT
 from worker.render.model import (
     MAX_FALLBACK_UNITS,
     MAX_INLINE_CODE_UNITS,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from worker.render.languages import is_known_tag, split_info_string
+from contract.code_languages import is_known_tag, split_info_string
 
 FENCE_LINE: Final = re.compile(
     r"(?:[ \t]*+(?:>|(?:[-+*]|\d{1,9}+[.)])(?=[ \t])))*+[ \t]*+(?:`{3,}+|~{3,}+)(?P<info>[^`]*+)\Z"

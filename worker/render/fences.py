@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from contract.code_languages import find_language, is_known_tag, split_info_string
 from worker.render import sanitize
 from worker.render.code_runs import CONTAINER, find_code_runs, is_lazy_code
 from worker.render.fence_outlook import (
@@ -12,7 +13,6 @@ from worker.render.fence_outlook import (
     find_glued_closing,
     find_glued_opening,
 )
-from worker.render.languages import find_language, is_known_tag, split_info_string
 from worker.render.model import MAX_MESSAGE_WEIGHT, CodeBlock, Piece, Prose, Span, Style
 from worker.render.work_limits import WorkBudget
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.code_languages import PLAIN_TEXT, Language
 from contract.code_verdicts import CodeVerdict
 from contract.language import Language as ReaderLanguage
-from worker.render.languages import PLAIN_TEXT, Language
 from worker.render.name_hints import NameHint
 from worker.render.safety_hints import SafetyHint
 

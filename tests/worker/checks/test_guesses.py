@@ -2,10 +2,10 @@
 
 import pytest
 
+from contract.code_languages import find_language
 from testing.checked_replies import check_block
 from worker.checks.guesses import guess_language
 from worker.checks.python_code import PYTHON
-from worker.render.languages import find_language
 from worker.render.model import CodeBlock
 
 SHELL = "pip install requests\npython app.py\n"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from contract.code_languages import find_language
 from contract.code_verdicts import REASONS
 from testing.checked_replies import check_block
 from worker.checks import data_formats, grammars, parsers, python_code
-from worker.render.languages import find_language
 from worker.render.model import CodeBlock
 
 SAMPLES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("samples.toml").read_text("utf-8"))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from contract.code_languages import find_language
 from contract.code_verdicts import CodeVerdict, VerdictKind
 from testing.process_tree import find_survivors, list_children
 from worker.checks import pool as pool_module
 from worker.checks.pool import MAX_BLOCK_CHARACTERS, NUM_CHILDREN, CheckPool
 from worker.checks.python_code import PYTHON
-from worker.render.languages import find_language
 from worker.render.model import BlockFindings, CodeBlock
 
 GOOD = CodeBlock("x = 1", find_language("python"))

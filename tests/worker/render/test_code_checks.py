@@ -2,9 +2,9 @@
 
 import pytest
 
+from contract.code_languages import _LANGUAGE_BY_TAG, PLAIN_TEXT, find_language
 from contract.code_verdicts import REASONS, CodeVerdict, VerdictKind, describe_verdicts
 from worker.render import code_checks
-from worker.render.languages import _LANGUAGE_BY_TAG, PLAIN_TEXT, find_language
 from worker.render.model import BlockFindings, CodeBlock, Piece, Prose
 
 PYTHON = find_language("python")

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.render.languages import find_language
+from contract.code_languages import find_language
 from worker.render.model import ELEMENT_WEIGHT, CodeBlock, Piece, Prose, ProseKind, Span, Style
 from worker.render.paginate import paginate_pieces
 
