@@ -1,0 +1,1 @@
+"""A thread's code in one piece: pure, deterministic, and without the model."""
