@@ -16,6 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from worker.engine.attention.bfloat16_cpu import attend_by_blocks, suits_blocks
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.sdpa import SDPA
 from worker.engine.attention.step_tensors import StepTensors
@@ -99,6 +100,8 @@ class PackedBatch:
         end = chunk.start + chunk.num_tokens
         layer_kv[0, chunk.slot, :, chunk.start : end] = key[0]
         layer_kv[1, chunk.slot, :, chunk.start : end] = value[0]
+        if suits_blocks(query, sdpa, end):
+            return attend_by_blocks(query, layer_kv[:, chunk.slot], chunk.start, sdpa.scale)
         if chunk.start == 0:
             return sdpa.attend_causal(query, key, value)[0].transpose(0, 1)
         if chunk.num_tokens == 1:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers.activations import GELUActivation, GELUTanh
 
 from worker.engine import LoadError
+from worker.engine.attention.bfloat16_cpu import has_native_bfloat16
 
 ONEDNN_OPS: Final[Any] = torch.ops.mkldnn
 FBGEMM_OPS: Final[Any] = torch.ops.quantized
@@ -93,12 +94,6 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
         # Copy what stays (biases, norms): a tensor from the checkpoint keeps its whole file mapped.
         values.data = values.data.clone()
     return len(names)
-
-
-def has_native_bfloat16() -> bool:
-    """Return whether this processor has instructions for bfloat16 (AVX-512-BF16 or AMX)."""
-    cpu: Any = torch.cpu
-    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # noqa: SLF001
 
 
 def has_fbgemm() -> bool:
