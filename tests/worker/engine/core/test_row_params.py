@@ -103,7 +103,10 @@ def test_random_numbers_of_neighbours_are_independent(shift: Callable[[], Number
 @pytest.mark.parametrize("seed_step", [1, int(GOLDEN_GAMMA)])
 def test_no_two_random_numbers_are_equal(seed_step: int) -> None:
     """Seeds don't share their numbers. A million of 53 bits collide with a chance of 0.0001."""
-    assert np.unique(draw_grid(seed_step=seed_step)).size == SIDE * SIDE
+    in_order = np.sort(draw_grid(seed_step=seed_step), axis=None)
+
+    assert in_order.size == SIDE * SIDE
+    assert np.all(np.diff(in_order) > 0)
 
 
 def test_each_bit_of_seed_and_index_changes_half_of_the_bits() -> None:
