@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     starchat_model: str = setting_field(
         "HuggingFaceH4/starchat-beta",
         "a model's name on the hub or a directory",
-        "Model to serve: a name on the Hugging Face hub or a local directory.",
+        "Model to serve: a name on the Hugging Face hub, a local directory, or a directory with a "
+        "LoRA adapter, which is merged into its base model at the start.",
         min_length=1,
     )
     starchat_revision: str | None = setting_field(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from worker.engine import DeviceLostError, LoadError, protocol
 from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED
+from worker.engine.loading.adapter import find_adapter
 from worker.engine.loading.checkpoint import resolve_checkpoint
 from worker.engine.protocol import US_PER_SECOND, EngineConfig, gguf_cache_directory
 from worker.engine.sandbox import Sandbox, describe_sandbox, readable_paths, writable_paths
@@ -186,17 +187,19 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
         _create_gpu_devices(config)
         sandbox.harden_process()
     checkpoint = resolve_checkpoint(config, send_progress)
+    adapter = find_adapter(checkpoint, lambda: send_progress("downloading", 0.02))
     if config.sandbox:
         # Before torch starts threads, which are covered only if they start later.
         cache = _gguf_cache(checkpoint, config)
-        sandbox.restrict_thread(readable_paths(checkpoint), writable_paths(*cache))
+        sources = [checkpoint] if adapter is None else [checkpoint, adapter.base]
+        sandbox.restrict_thread(readable_paths(*sources), writable_paths(*cache))
     # Importing torch takes seconds: a wrong path is reported before that.
     from worker.engine.loading.loader import load_model  # noqa: PLC0415
     from worker.engine.loading.torch_setup import configure_torch  # noqa: PLC0415
     from worker.engine.loading.warmup import warm_up  # noqa: PLC0415
 
     configure_torch(config)
-    loaded = load_model(checkpoint, config, send_progress)
+    loaded = load_model(checkpoint, config, send_progress, adapter)
     engine_core = warm_up(
         loaded, config, send_progress, lambda line: write_log("acceleration", line=line)
     )

@@ -209,8 +209,8 @@ def build_filter(numbers: Syscalls) -> bytes:
     return b"".join(program)
 
 
-def readable_paths(checkpoint: Path) -> list[Path]:
-    """Return what loading a model reads: libraries, Python, this package and the checkpoint."""
+def readable_paths(*checkpoints: Path) -> list[Path]:
+    """Return what loading a model reads: libraries, Python, this package and checkpoints."""
     package = Path(__file__).parents[1]
     modules = [Path(entry) for entry in sys.path if entry and Path(entry) != package.parent]
     libraries = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry]
@@ -218,7 +218,7 @@ def readable_paths(checkpoint: Path) -> list[Path]:
     return [
         *(Path(name) for name in SYSTEM_DIRECTORIES),
         *(path for path in (*prefixes, *modules, *libraries) if path.parent != path),
-        *checkpoint_paths(checkpoint),
+        *(path for checkpoint in checkpoints for path in checkpoint_paths(checkpoint)),
     ]
 
 

@@ -17,6 +17,7 @@ from transformers import CONFIG_MAPPING, AutoConfig
 from worker.engine import LoadError, ModelInfo
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
+from worker.engine.loading.adapter import Adapter
 from worker.engine.loading.checkpoint import display_name
 from worker.engine.loading.device import select_device
 from worker.engine.loading.gguf import convert_gguf
@@ -27,7 +28,7 @@ from worker.engine.loading.memory import (
     plan_kv_cache,
 )
 from worker.engine.loading.progress import Progress, report_progress
-from worker.engine.loading.weights import load_weights
+from worker.engine.loading.weights import WeightsSource, load_weights
 from worker.engine.protocol import EngineConfig, gguf_cache_directory
 
 
@@ -47,20 +48,30 @@ class LoadedModel:
     packing: str = ""
 
 
-def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress) -> LoadedModel:
-    """Load a checkpoint directory or `.gguf` file. Raises `LoadError` if it can't be served."""
-    directory = _checkpoint_directory(checkpoint, engine_config, progress)
+def load_model(
+    checkpoint: Path,
+    engine_config: EngineConfig,
+    progress: Progress,
+    adapter: Adapter | None = None,
+) -> LoadedModel:
+    """
+    Load a checkpoint directory or `.gguf` file. Raises `LoadError` if it can't be served.
+
+    `adapter` is what `find_adapter` returned for the checkpoint.
+    """
+    directory = _checkpoint_directory(
+        adapter.base if adapter else checkpoint, engine_config, progress
+    )
     hf_config = _load_hf_config(directory)
     device = select_device(engine_config.device)
     # A conversion, if there was one, has taken most of the time.
-    first_fraction = 0.1 if directory == checkpoint else 0.8
+    first_fraction = 0.8 if checkpoint.suffix == ".gguf" else 0.1
     weights = load_weights(
-        directory,
+        WeightsSource(directory, checkpoint.suffix == ".gguf", adapter),
         hf_config,
         engine_config,
         device,
         partial(report_progress, progress, "weights", (first_fraction, 0.9), device),
-        is_converted=checkpoint.suffix == ".gguf",
     )
     network = weights.network
     progress("checking", 0.9)

@@ -15,6 +15,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from worker.engine import LoadError
+from worker.engine.loading.adapter import Adapter
+from worker.engine.loading.adapter_merge import merge_adapter
 from worker.engine.loading.cpu_linear import (
     check_int8_share,
     count_widened_bytes,
@@ -30,6 +32,23 @@ from worker.engine.protocol import EngineConfig
 INT8_NEEDS_FBGEMM: Final = (
     "STARCHAT_QUANTIZATION=int8 on a CPU needs FBGEMM, which torch has on x86 with AVX2"
 )
+
+ADAPTER_IS_QUANTIZED: Final = (
+    "an adapter can't be merged into weights of STARCHAT_QUANTIZATION={}: merge and save it first"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSource:
+    """
+    Where weights come from: a checkpoint directory, and an adapter to merge into them.
+
+    `is_converted`: the directory was made from a `.gguf` file.
+    """
+
+    directory: Path
+    is_converted: bool = False
+    adapter: Adapter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +67,26 @@ class LoadedWeights:
 
 
 def load_weights(
-    directory: Path,
+    source: WeightsSource,
     hf_config: Any,
     engine_config: EngineConfig,
     device: torch.device,
     report: Callable[[int], AbstractContextManager[object]],
-    *,
-    is_converted: bool,
 ) -> LoadedWeights:
     """
     Load a checkpoint's weights. Raises `LoadError` if they don't fit or can't be loaded.
 
-    `report` reports the progress of loading a number of bytes. `is_converted`: from a `.gguf` file.
+    `report` reports the progress of loading a number of bytes.
     """
-    quantization = engine_config.quantization
+    directory, quantization = source.directory, engine_config.quantization
     if device.type == "cpu" and quantization == "int8":
-        return _load_int8(directory, hf_config, engine_config, report)
+        return _load_int8(source, hf_config, engine_config, report)
+    if source.adapter is not None and quantization is not None:
+        # transformers quantizes while it reads: the sum would be rounded twice.
+        raise LoadError(ADAPTER_IS_QUANTIZED.format(quantization))
     stored_dtype = find_stored_dtype(hf_config, directory)
     # A `.gguf` file is quantized; its conversion stores float32 to lose nothing more.
-    best_dtype = None if is_converted else stored_dtype
+    best_dtype = None if source.is_converted else stored_dtype
     # On a CPU, packages compute in float32.
     best_dtype = best_dtype if quantization is None else torch.float32
     dtype = select_dtype(engine_config.dtype, device, best_dtype)
@@ -81,14 +101,14 @@ def load_weights(
             weight_bytes += count_widened_bytes(empty_network, dtype)
     check_size(weight_bytes, device, quantization or name_dtype(dtype))
     with report(weight_bytes):
-        network = _read_weights(directory, device, dtype, quantization_config)
+        network = _read_weights(source, device, dtype, quantization_config)
         if device.type == "cpu" and quantization is None:
             return _pack_weights(network, dtype, engine_config.dtype)
     return LoadedWeights(network, quantization or name_dtype(dtype))
 
 
 def _load_int8(
-    directory: Path,
+    source: WeightsSource,
     hf_config: Any,
     engine_config: EngineConfig,
     report: Callable[[int], AbstractContextManager[object]],
@@ -96,7 +116,7 @@ def _load_int8(
     """Load weights in 16 bits on a CPU and pack them in int8: transformers only loads them."""
     if not has_fbgemm():
         raise LoadError(INT8_NEEDS_FBGEMM)
-    device = torch.device("cpu")
+    directory, device = source.directory, torch.device("cpu")
     dtype_name = "float16" if engine_config.dtype == "auto" else engine_config.dtype
     dtype = select_dtype(dtype_name, device)
     empty_network = _build_empty_network(directory, hf_config)
@@ -105,7 +125,7 @@ def _load_int8(
     weight_bytes += count_widened_bytes(empty_network, dtype)
     check_size(weight_bytes, device, name_dtype(dtype))
     with report(weight_bytes):
-        network = _read_weights(directory, device, dtype, None)
+        network = _read_weights(source, device, dtype, None)
         num_layers = pack_layers(network, int8=True)
     if not num_layers:
         raise LoadError(INT8_NEEDS_FBGEMM)
@@ -135,14 +155,14 @@ def _describe_failure(directory: Path, error: Exception) -> LoadError:
 
 
 def _read_weights(
-    directory: Path, device: torch.device, dtype: torch.dtype, quantization_config: Any
+    source: WeightsSource, device: torch.device, dtype: torch.dtype, quantization_config: Any
 ) -> Any:
     # accelerate may place weights on this device only: a step that crosses devices, or reads
     # layers from a disk, is slower than a second worker.
     place = "cpu" if device.type == "cpu" else (device.index or 0)
     try:
         network = AutoModelForCausalLM.from_pretrained(
-            directory,
+            source.directory,
             dtype=dtype,
             device_map="auto",
             max_memory={place: free_bytes(device)},
@@ -153,8 +173,10 @@ def _read_weights(
         )
     # safetensors' error derives from Exception directly.
     except Exception as error:
-        raise _describe_failure(directory, error) from error
+        raise _describe_failure(source.directory, error) from error
     check_placement(network, device)
+    if source.adapter is not None:
+        network = merge_adapter(network, source.adapter)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     return network

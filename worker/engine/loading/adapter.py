@@ -1,0 +1,112 @@
+"""
+LoRA adapters: a directory with low-rank changes to a base model, as peft writes it. Torch-free.
+
+`STARCHAT_MODEL` may name such a directory. The base model is found by the adapter's configuration.
+LoRA: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from worker.engine import LoadError
+from worker.engine.loading.checkpoint import HUB_FILE_PATTERNS, find_directory
+
+CONFIG_FILE: Final = "adapter_config.json"
+WEIGHTS_FILE: Final = "adapter_model.safetensors"
+MAX_RANK: Final = 1024
+
+
+class AdapterConfig(BaseModel):
+    """
+    The fields of `adapter_config.json` that change the merged weights.
+
+    The other fields matter in training only. A field that would change the weights in a way that
+    is not merged here must have the value that turns it off.
+    """
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    base_model_name_or_path: str = Field(min_length=1)
+    revision: str | None = None
+    peft_type: Literal["LORA"]
+    rank: int = Field(alias="r", ge=1, le=MAX_RANK)
+    alpha: float = Field(alias="lora_alpha", ge=0)
+    use_rslora: bool = False
+    fan_in_fan_out: bool = False
+    rank_pattern: dict[str, int] = {}
+    alpha_pattern: dict[str, float] = {}
+    bias: Literal["none"] = "none"
+    use_dora: Literal[False] = False
+    use_qalora: Literal[False] = False
+    modules_to_save: Annotated[list[str], Field(max_length=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter's directory, its configuration, and the checkpoint directory of its base model."""
+
+    directory: Path
+    config: AdapterConfig
+    base: Path
+
+
+def is_adapter(checkpoint: Path) -> bool:
+    """Return whether a checkpoint directory holds an adapter instead of a model."""
+    return (checkpoint / CONFIG_FILE).is_file() and not (checkpoint / "config.json").is_file()
+
+
+def find_adapter(
+    checkpoint: Path, on_download: Callable[[], object] = lambda: None
+) -> Adapter | None:
+    """
+    Return the adapter in a checkpoint directory; `None` if it is a model of its own.
+
+    Blocks while the base model downloads. Raises `LoadError` if the adapter or its base is missing,
+    or if the two don't share a tokenizer.
+    """
+    if not is_adapter(checkpoint):
+        return None
+    config = _read_config(checkpoint)
+    if not (checkpoint / WEIGHTS_FILE).is_file():
+        raise LoadError(f"{checkpoint} has no {WEIGHTS_FILE}")
+    name = config.base_model_name_or_path
+    base = find_directory(name, config.revision, HUB_FILE_PATTERNS, on_download)
+    if is_adapter(base):
+        raise LoadError(f"the base model of {checkpoint} is an adapter too")
+    _check_tokenizer(checkpoint, base)
+    return Adapter(checkpoint, config, base)
+
+
+def _read_config(directory: Path) -> AdapterConfig:
+    file = directory / CONFIG_FILE
+    try:
+        return AdapterConfig.model_validate_json(file.read_bytes())
+    except OSError:
+        raise LoadError(f"{file} can't be read") from None
+    except ValidationError as error:
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+        named = ", ".join(fields) or "its JSON"
+        raise LoadError(f"{file} is no LoRA adapter that can be merged: {named}") from None
+
+
+def _check_tokenizer(directory: Path, base: Path) -> None:
+    """Raise `LoadError` if the adapter has a tokenizer of other token ids than its base."""
+    if not (directory / "tokenizer.json").is_file():
+        return
+    try:
+        is_equal = _read_token_ids(directory) == _read_token_ids(base)
+    except (OSError, ValueError, KeyError, TypeError):
+        is_equal = False
+    if not is_equal:
+        raise LoadError(f"the tokenizers of {directory} and its base model {base} differ")
+
+
+def _read_token_ids(directory: Path) -> tuple[Any, list[tuple[str, int]]]:
+    tokenizer = json.loads((directory / "tokenizer.json").read_text("utf-8"))
+    added = [(str(token["content"]), int(token["id"])) for token in tokenizer["added_tokens"]]
+    return tokenizer["model"]["vocab"], sorted(added)
