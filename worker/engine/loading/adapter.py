@@ -64,7 +64,7 @@ def find_adapter(
     checkpoint: Path, on_download: Callable[[], object] = lambda: None
 ) -> Adapter | None:
     """
-    Return the adapter in a checkpoint directory; `None` if it is a model of its own.
+    Return the adapter in a checkpoint directory; `None` if the directory holds a model.
 
     Blocks while the base model downloads. Raises `LoadError` if the adapter or its base is missing,
     or if the two don't share a tokenizer.
