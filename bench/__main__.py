@@ -99,6 +99,14 @@ BENCHMARKS: Final = {
         "found and false secrets, and the time of masking",
         (Option("--seed", 0, "seed of the set"),),
     ),
+    "best-of": Benchmark(
+        "what candidates bring and cost, with the demo's model on a CPU",
+        (
+            Option("--prompts", 156, "prompts that ask for code"),
+            Option("--pairs", 20, "pairs of waits beside a reply"),
+            Option("--temperature", 0.2, "temperature of the candidates"),
+        ),
+    ),
     "speculation": Benchmark(
         "gain and cost of speculative decoding, on a CPU", (Option("--rounds", 3, MEDIANS),)
     ),

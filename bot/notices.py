@@ -65,6 +65,7 @@ class Sentence(StrEnum):
     REPLY_NOT_KEPT = "reply_not_kept"
     REPLY_DELETED = "reply_deleted"
     PREVIOUS_NOT_KEPT = "previous_not_kept"
+    OTHERS_NOT_KEPT = "others_not_kept"
     REPLY_NOT_CUT = "reply_not_cut"
     LATER_TURN = "later_turn"
     VOTE_DELAYED = "vote_delayed"
@@ -95,6 +96,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     Sentence.REPLY_NOT_KEPT: texts.REPLY_NOT_KEPT,
     Sentence.REPLY_DELETED: texts.REPLY_DELETED,
     Sentence.PREVIOUS_NOT_KEPT: texts.PREVIOUS_NOT_KEPT,
+    Sentence.OTHERS_NOT_KEPT: texts.OTHERS_NOT_KEPT,
     Sentence.REPLY_NOT_CUT: texts.REPLY_NOT_CUT,
     Sentence.LATER_TURN: texts.LATER_TURN,
     Sentence.VOTE_DELAYED: texts.VOTE_DELAYED,

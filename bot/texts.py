@@ -101,6 +101,7 @@ REPLY_NOT_KEPT: Final = Phrase(
     "It stays as it is. Please ask again in this thread."
 )
 REPLY_DELETED: Final = Phrase("That reply was deleted, so I did nothing. Please ask again.")
+OTHERS_NOT_KEPT: Final = Phrase("I keep no other candidate of this reply. The reply stays.")
 PREVIOUS_NOT_KEPT: Final = Phrase("I no longer keep the version before this one. The reply stays.")
 REPLY_NOT_CUT: Final = Phrase("That reply is complete, so there's nothing to continue.")
 LATER_TURN: Final = Phrase(

@@ -1,25 +1,29 @@
 """Answers as Redis keeps them: the text of each reply, and what it takes to work on it further."""
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract import keys
+from contract.reply_rules import MAX_CANDIDATES
 
 PREVIOUS_SUFFIX: Final = ":previous"
 """Ends the field of the version that a reply had before its present one."""
+
+MAX_CANDIDATES_BYTES: Final = 64 * 1024
+"""Bytes of all candidates of one answer as JSON; further ones are not kept."""
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 """Id of a token in any vocabulary."""
 
 
-class Answer(BaseModel):
+class AnswerVersion(BaseModel):
     """
-    An answer, and the generated token ids if they decode to exactly this text.
+    One text of a reply, and the generated token ids if they decode to exactly this text.
 
     `reply_id` names this version of the reply. `facts` and `details` are JSON: what its rendering
-    needs, and how it was generated. `prompt_digest` tells whether two prompts are equal. A reply
-    that was cut has `prompt_ids` and `cut_ids`: with them, the same turn can go further.
+    needs, and how it was generated. `prompt_digest` tells whether two prompts are equal.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -30,13 +34,45 @@ class Answer(BaseModel):
     facts: str = ""
     details: str = ""
     prompt_digest: str = ""
+
+
+class Answer(AnswerVersion):
+    """
+    An answer. One that was cut has `prompt_ids` and `cut_ids`, with which the turn can go further.
+
+    `others` are candidates that were generated beside it, the next one to show first.
+    """
+
     prompt_ids: tuple[TokenId, ...] = ()
     cut_ids: tuple[TokenId, ...] = ()
+    others: tuple[AnswerVersion, ...] = Field(default=(), max_length=MAX_CANDIDATES - 1)
 
     @property
     def is_cut(self) -> bool:
         """Whether the reply ended before the model ended it, and can go further."""
         return bool(self.prompt_ids and self.cut_ids)
+
+    def as_version(self) -> AnswerVersion:
+        """Return the text without its other candidates, and without what a cut one needs."""
+        return AnswerVersion(**{name: getattr(self, name) for name in AnswerVersion.model_fields})
+
+    def add_others(self, others: Iterable[AnswerVersion]) -> "Answer":
+        """Return the answer with the first of these candidates that Redis has room for."""
+        kept: list[AnswerVersion] = []
+        free_bytes = MAX_CANDIDATES_BYTES - len(self.as_version().model_dump_json())
+        for other in others:
+            free_bytes -= len(other.model_dump_json())
+            if free_bytes < 0:
+                break
+            kept.append(other)
+        return self.model_copy(update={"others": tuple(kept)})
+
+    def show_next(self) -> "Answer | None":
+        """Return the next candidate as the answer, with this one as the last of the others."""
+        if not self.others:
+            return None
+        following, *others = self.others
+        return Answer(**dict(following)).add_others([*others, self.as_version()])
 
     def to_job_fields(self) -> dict[str, str]:
         """Return the fields of a job's hash that give the job this answer."""

@@ -16,6 +16,7 @@ from contract.language import Language, Phrase
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.texts import (
+    ANOTHER_BUTTON,
     BAD_LABEL,
     CONTINUE_BUTTON,
     DELETE_BUTTON,
@@ -50,6 +51,7 @@ REWORK_ACTION_IDS: Final = {kind: f"{kind}_reply" for kind in ReworkKind}
 REWORK_BUTTONS: Final = {
     ReworkKind.REGENERATE: REGENERATE_BUTTON,
     ReworkKind.PREVIOUS: PREVIOUS_BUTTON,
+    ReworkKind.ANOTHER: ANOTHER_BUTTON,
     ReworkKind.CONTINUE: CONTINUE_BUTTON,
     ReworkKind.REPLAY: REPLAY_BUTTON,
 }
@@ -84,10 +86,11 @@ class ReplyAddress(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReplyVersions:
-    """Whether a reply was cut, and whether Redis has the version before it."""
+    """Whether a reply was cut, and whether Redis has a version before or other candidates."""
 
     is_cut: bool = False
     has_previous: bool = False
+    has_others: bool = False
 
 
 ONE_VERSION: Final = ReplyVersions()
@@ -119,6 +122,7 @@ def build_controls(
         ReworkKind.REGENERATE: bool(details.reply_id),
         ReworkKind.CONTINUE: versions.is_cut,
         ReworkKind.PREVIOUS: versions.has_previous,
+        ReworkKind.ANOTHER: versions.has_others,
     }
     buttons += [
         build_rework_button(kind, address, details.reply_id, language, visible_to)

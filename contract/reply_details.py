@@ -10,6 +10,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.code_verdicts import MAX_VERDICTS, CodeVerdict
+from contract.reply_rules import MAX_CANDIDATES
 
 MAX_VALUE_CHARACTERS: Final = 2_000
 """Slack's limit for the value of a button."""
@@ -19,6 +20,9 @@ MAX_REVISION_CHARACTERS: Final = 100
 """A commit has 40, a tag or branch rarely more."""
 MAX_SEED: Final = 2**32 - 1
 """Largest seed of a reply."""
+MS_PER_SECOND: Final = 1000
+MAX_SCORE: Final = 3
+"""Score of a candidate for which all checks hold."""
 
 
 def _require_printable(text: str) -> str:
@@ -36,6 +40,10 @@ Revision = Annotated[
 ]
 
 
+CandidateScore = Annotated[int, Field(ge=0, le=MAX_SCORE)]
+CandidateIndex = Annotated[int, Field(ge=0, lt=MAX_CANDIDATES)]
+
+
 class ReplyDetails(BaseModel):
     """
     How a reply was generated.
@@ -46,7 +54,8 @@ class ReplyDetails(BaseModel):
     thread were not read, `shortened_turns` in part. `verdicts` are those of the code checks, and
     `hints` counts what they hinted at. `hidden_secrets` values of the reply were masked.
     `is_reproducible` is whether the engine generates the same text again from the same prompt and
-    seed.
+    seed. If further candidates were generated, `scores` has one entry for each, `None` where it was
+    given up. `candidate` is the one of this version and `chosen` the best by its score, from 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -76,6 +85,9 @@ class ReplyDetails(BaseModel):
     hints: Count = 0
     hidden_secrets: Count = 0
     is_reproducible: bool = False
+    scores: tuple[CandidateScore | None, ...] = Field(default=(), max_length=MAX_CANDIDATES)
+    candidate: CandidateIndex = 0
+    chosen: CandidateIndex = 0
 
     def to_value(self) -> str:
         """Serialize the details for a button, without what has its default."""
@@ -90,6 +102,11 @@ class ReplyDetails(BaseModel):
         except ValidationError:
             pass
         raise ValueError("not the details of a reply")
+
+
+def derive_seed(seed: int, number: int) -> int:
+    """Return the seed that is `number` after (or before) another: each candidate has the next."""
+    return (seed + number) % (MAX_SEED + 1)
 
 
 def shorten_line(text: str, max_characters: int = 240) -> str:

@@ -13,6 +13,8 @@ MIN_REPLY_TOKENS: Final = 16
 MAX_REPLY_TOKENS: Final = 8_191
 MAX_TEMPERATURE: Final = 2.0
 MAX_TOP_K: Final = 1_000
+MAX_CANDIDATES: Final = 4
+"""Texts that are generated for one reply."""
 LINE_BREAKS_AND_TABS: Final = "\n\t"
 
 
@@ -31,6 +33,10 @@ class ReplyRules(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=MAX_TEMPERATURE)
     top_k: int | None = Field(default=None, ge=0, le=MAX_TOP_K)
     top_p: float | None = Field(default=None, gt=0, le=1)
+    candidates: int | None = Field(
+        default=None, ge=1, le=MAX_CANDIDATES, exclude_if=lambda count: count is None
+    )
+    """Texts to choose a reply with code from. Left out if unset, as older workers expect."""
 
     @field_validator("prompt")
     @classmethod

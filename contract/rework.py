@@ -12,6 +12,8 @@ class ReworkKind(StrEnum):
     """Generate it once more, with another seed."""
     PREVIOUS = "previous"
     """Bring back the version before the present one."""
+    ANOTHER = "another"
+    """Bring the next candidate, which was generated beside the present version."""
     CONTINUE = "continue"
     """Let a reply that was cut go further, as the same turn."""
     REPLAY = "replay"

@@ -17,6 +17,7 @@ from testing.worker_harness import refill_budgets, reply_metadata
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
+from worker.answering.publishing.reply_layout import CheckBlocks
 from worker.engine import (
     EngineEvent,
     EngineLostError,
@@ -93,20 +94,29 @@ def _ends_with(prompt: Sequence[int], ids: Sequence[int]) -> bool:
 class ReworkHarness:
     """A question, its reply, and the work on that reply. `reply` runs the jobs."""
 
-    def __init__(self, reply: ReplyHarness, directory: Path, text: str, limit: int = 400) -> None:
+    def __init__(
+        self,
+        reply: ReplyHarness,
+        directory: Path,
+        text: str,
+        limit: int = 400,
+        engine: RecordingEngine | None = None,
+    ) -> None:
         """Let the engine generate `text`, at most `limit` tokens a request."""
         self.reply = reply
-        self.engine = RecordingEngine(directory, text)
+        self.engine = engine or RecordingEngine(directory, text)
+        self.check_blocks: CheckBlocks | None = None
+        """Checks of code; without them, no code is checked."""
         settings = GenerationSettings(
             max_new_tokens=limit, temperature=0.2, top_k=50, top_p=0.95, system_prompt=""
         )
         self._create_generator = partial(Generator, self.engine, settings)
-        self._generator = self._create_generator()
+        self.generator = self._create_generator()
 
     def resize_context(self, positions: int) -> None:
         """Load the model again, with a context window of `positions` tokens."""
         self.engine.positions = positions
-        self._generator = self._create_generator()
+        self.generator = self._create_generator()
 
     async def ask(self, failpoints: Failpoints | None = None) -> Outcome:
         """Answer the question."""
@@ -179,12 +189,14 @@ class ReworkHarness:
         refill_budgets(self.reply.harness.redis)
         message = await self.reply.take_job(failpoints=failpoints)
         pipeline = AnswerPipeline(
-            self._generator,
+            self.generator,
             self.reply.open_sources(),
             lambda _: message,
             AttemptLimits(max_attempts=3, deadline_seconds=600.0),
             Metrics(),
             failpoints=failpoints,
         )
-        context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=float(number))
-        return await pipeline.run(context)
+        if self.check_blocks is not None:
+            pipeline.layout.check_blocks = self.check_blocks
+        self.context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=float(number))
+        return await pipeline.run(self.context)

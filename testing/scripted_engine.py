@@ -24,7 +24,8 @@ class ScriptedEngine:
     """
     An engine that replies with `text`.
 
-    `aborted` counts requests that were closed early. `positions` is the context window.
+    `aborted` counts requests that were closed early. `positions` is the context window, and `slots`
+    the number of requests that run at once.
     """
 
     directory: Path
@@ -33,11 +34,14 @@ class ScriptedEngine:
     generated_tokens: int = 0
     aborted: int = 0
     positions: int = 8192
+    slots: int = 1
 
     async def wait_ready(self) -> ModelInfo:
         """Return the model that the directory's tokenizer belongs to."""
         window = self.positions
-        return ModelInfo("scripted", None, self.directory, window, 50_000, (), "cpu", "float32", 1)
+        return ModelInfo(
+            *("scripted", None, self.directory, window, 50_000, ()), "cpu", "float32", self.slots
+        )
 
     def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """Continue a prompt."""

@@ -206,6 +206,7 @@ def _build_generation_settings(settings: Settings) -> GenerationSettings:
         top_k=settings.starchat_top_k,
         top_p=settings.starchat_top_p,
         system_prompt=settings.starchat_system_prompt,
+        candidates=settings.starchat_candidates,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr, field_validator, model_validator
 from contract.addresses import check_http_url
 from contract.base_settings import BaseSettings, require_token
 from contract.keys import TEXT_TTL_SECONDS
+from contract.reply_rules import MAX_CANDIDATES
 from contract.settings import setting_field
 from worker.failpoints import Failpoints
 
@@ -136,6 +137,14 @@ class Settings(BaseSettings):
         "Nucleus sampling: keep the smallest token set with this total probability.",
         gt=0,
         le=1,
+    )
+    starchat_candidates: int = setting_field(
+        1,
+        f"a whole number from 1 to {MAX_CANDIDATES}",
+        "Candidates for a reply with code, in free slots; a channel may choose another number. "
+        "At the end, the first is replaced if more checks hold for the code of another.",
+        ge=1,
+        le=MAX_CANDIDATES,
     )
     starchat_system_prompt: str = setting_field(
         "", "text", "System prompt, placed before every conversation."

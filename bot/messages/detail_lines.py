@@ -5,7 +5,7 @@ from typing import Any, Final
 from contract.code_verdicts import describe_verdicts
 from contract.language import JoinedPhrases, Language, Phrase, PluralPhrase, Translatable
 from contract.reply_controls import ReplyAddress, build_rework_button
-from contract.reply_details import ReplyDetails
+from contract.reply_details import MAX_SCORE, MS_PER_SECOND, ReplyDetails, derive_seed
 from contract.rework import ReworkKind
 from contract.texts import LIST_COMMA
 
@@ -13,7 +13,6 @@ TITLE: Final = Phrase("Details of this reply")
 NOT_CHECKED: Final = Phrase(
     "Not checked: facts, addresses, and whether code runs or does what was asked"
 )
-MS_PER_SECOND: Final = 1000
 REPLAY_PROMISE: Final = Phrase(
     "Replay generates this reply once more with the same seed and says whether it is the same. In "
     "our tests, this number format on a CPU gives the same text beside any other replies."
@@ -68,6 +67,7 @@ def describe_details(details: ReplyDetails) -> list[Translatable]:
         Phrase("Time: {times}", times=_describe_times(details)),
         Phrase("Checks: {verdicts}", verdicts=_describe_checks(details)),
         *_describe_hints(details),
+        *_describe_candidates(details),
         NOT_CHECKED,
         Phrase("Id: {id}", id=details.reply_id or Phrase("none")),
     ]
@@ -98,6 +98,29 @@ def _describe_hints(details: ReplyDetails) -> list[Translatable]:
     if details.hidden_secrets:
         lines.append(Phrase("Secrets hidden: {count:,}", count=details.hidden_secrets))
     return lines
+
+
+def _describe_candidates(details: ReplyDetails) -> list[Translatable]:
+    """Return one line about all candidates, with seed and score of each; none for a single one."""
+    if not details.scores:
+        return []
+    entries = [
+        Phrase(
+            "seed {seed}: {score}",
+            seed=derive_seed(details.seed, number - details.candidate),
+            score=Phrase("given up") if score is None else f"{score}/{MAX_SCORE}",
+        )
+        for number, score in enumerate(details.scores)
+    ]
+    return [
+        Phrase(
+            "Candidates: {count} ({entries}). The checks chose {chosen}, and you see {shown}.",
+            count=len(details.scores),
+            entries=JoinedPhrases(entries, LIST_COMMA),
+            chosen=details.chosen + 1,
+            shown=details.candidate + 1,
+        )
+    ]
 
 
 def _describe_sampling(details: ReplyDetails) -> Translatable:

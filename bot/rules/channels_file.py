@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from bot.rules.channel_rules import CHANNEL_PATTERN, MAX_USERS, ChannelRules
 from contract.language import Language
 from contract.reply_rules import (
+    MAX_CANDIDATES,
     MAX_PROMPT_CHARACTERS,
     MAX_REPLY_TOKENS,
     MAX_TEMPERATURE,
@@ -38,6 +39,7 @@ EXPECTATIONS: Final[Mapping[str, str]] = {
     "temperature": f"a number from 0 to {MAX_TEMPERATURE:g}",
     "top_k": f"a whole number from 0 to {MAX_TOP_K}",
     "top_p": "a number above 0 and at most 1",
+    "candidates": f"a whole number from 1 to {MAX_CANDIDATES}",
     "without_mention": "true or false",
     "streaming": "edits or off",
     "language": " or ".join(Language),

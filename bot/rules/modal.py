@@ -10,6 +10,7 @@ from bot.rules.submission import ACTION_ID, UNSET, FormAddress
 from contract.job import Streaming
 from contract.language import LANGUAGE_NAMES, Language, Phrase, Translatable
 from contract.reply_rules import (
+    MAX_CANDIDATES,
     MAX_PROMPT_CHARACTERS,
     MAX_PROMPT_TOKENS,
     MAX_REPLY_TOKENS,
@@ -121,6 +122,7 @@ class _FormBuilder:
             ("temperature", _number(values["temperature"], 0, MAX_TEMPERATURE, is_decimal=True)),
             ("top_k", _number(values["top_k"], 0, MAX_TOP_K)),
             ("top_p", _number(values["top_p"], 0, 1, is_decimal=True)),
+            ("candidates", _number(values.get("candidates"), 1, MAX_CANDIDATES)),
             ("without_mention", self._checkbox(values["without_mention"])),
             ("streaming", self._select(STREAMING_OPTIONS, values["streaming"] or UNSET)),
             ("language", self._select(LANGUAGE_OPTIONS, values["language"] or UNSET)),

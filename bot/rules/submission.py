@@ -25,7 +25,7 @@ ACTION_ID: Final = "value"
 MAX_METADATA_CHARACTERS: Final = 3_000
 MAX_VALUE_CHARACTERS: Final = 4_000
 MAX_VERSION: Final = 2**31
-WHOLE_NUMBERS: Final = frozenset({"max_new_tokens", "top_k"})
+WHOLE_NUMBERS: Final = frozenset({"max_new_tokens", "top_k", "candidates"})
 NUMBERS: Final = WHOLE_NUMBERS | {"temperature", "top_p"}
 
 Json = Mapping[str, Any]

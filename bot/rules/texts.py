@@ -13,6 +13,7 @@ from contract.language import (
     Translatable,
 )
 from contract.reply_rules import (
+    MAX_CANDIDATES,
     MAX_PROMPT_CHARACTERS,
     MAX_REPLY_TOKENS,
     MAX_TEMPERATURE,
@@ -66,6 +67,7 @@ LABELS: Final = {
     "temperature": Phrase("temperature"),
     "top_k": Phrase("top-k"),
     "top_p": Phrase("top-p"),
+    "candidates": Phrase("candidates"),
     "without_mention": Phrase("answers without a mention"),
     "streaming": Phrase("growing replies"),
     "language": Phrase("language"),
@@ -82,6 +84,7 @@ FORM_LABELS: Final = {
     "temperature": Phrase("Temperature"),
     "top_k": Phrase("Top-k"),
     "top_p": Phrase("Top-p"),
+    "candidates": Phrase("Candidates for a reply with code"),
     "without_mention": Phrase("Without a mention"),
     "streaming": Phrase("Replies"),
     "language": Phrase("My language"),
@@ -103,6 +106,9 @@ FORM_EXPECTATIONS: Final = {
     "temperature": Phrase("It must be a number from 0 to {max}.", max=f"{MAX_TEMPERATURE:g}"),
     "top_k": Phrase("It must be a whole number from {min} to {max}.", min=0, max=MAX_TOP_K),
     "top_p": Phrase("It must be a number above 0 and at most 1."),
+    "candidates": Phrase(
+        "It must be a whole number from {min} to {max}.", min=1, max=MAX_CANDIDATES
+    ),
     "without_mention": CHOICE_EXPECTED,
     "streaming": CHOICE_EXPECTED,
     "language": CHOICE_EXPECTED,
@@ -257,6 +263,14 @@ def _describe_replies(rules: ChannelRules) -> list[Translatable]:
                 "A reply has at most {count} token.",
                 "A reply has at most {count:,} tokens.",
                 rules.max_new_tokens,
+            )
+        )
+    if rules.candidates is not None:
+        lines.append(
+            PluralPhrase(
+                "A reply with code has {count} candidate.",
+                "A reply with code is the best of up to {count} candidates, by checks of the code.",
+                rules.candidates,
             )
         )
     sampling = [

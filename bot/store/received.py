@@ -125,8 +125,8 @@ class ReceivedRework(_ReplyRequest):
 
     @property
     def needs_engine(self) -> bool:
-        """Whether it costs GPU time: *Previous* only shows an earlier version."""
-        return self.rework.kind is not ReworkKind.PREVIOUS
+        """Whether it costs GPU time: some work only shows a version that Redis keeps."""
+        return self.rework.kind not in {ReworkKind.PREVIOUS, ReworkKind.ANOTHER}
 
     @property
     def asked_at(self) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from contract import keys
-from contract.answers import Answer, previous_field
+from contract.answers import MAX_CANDIDATES_BYTES, Answer, AnswerVersion, previous_field
 from contract.surplus import MAX_SURPLUS, Surplus
 
 
@@ -16,8 +16,46 @@ def test_answer_comes_back_from_json() -> None:
     assert previous_field("1.0") == "1.0:previous"
 
 
+def test_next_candidate_takes_turns_with_the_others() -> None:
+    """What a cut reply needs stays with the version that was shown first."""
+    first = Answer(text="a", reply_id="0a", prompt_ids=(1,), cut_ids=(2,))
+    others = [AnswerVersion(text=text, reply_id=f"0{text}") for text in "bc"]
+    shown = first.add_others(others)
+    assert first.show_next() is None
+    seen = []
+    for _ in range(4):
+        seen.append((shown.text, [other.text for other in shown.others]))
+        assert Answer.from_json(shown.model_dump_json()) == shown
+        following = shown.show_next()
+        assert following is not None
+        shown = following
+
+    assert seen == [("a", ["b", "c"]), ("b", ["c", "a"]), ("c", ["a", "b"]), ("a", ["b", "c"])]
+    assert not shown.is_cut
+
+
+def test_candidates_are_bounded() -> None:
+    """All of them together, so that none is lost in its turn; the answer itself always stays."""
+    long = [AnswerVersion(text="x" * (MAX_CANDIDATES_BYTES // 3)) for _ in range(3)]
+    answer = Answer(text="a").add_others(long)
+    assert len(answer.others) == 2
+    following = answer.show_next()
+    assert following is not None
+    assert len(following.others) == 2
+    assert Answer(text="x" * MAX_CANDIDATES_BYTES).add_others(long).others == ()
+
+
 @pytest.mark.parametrize(
-    "entry", [None, "", "x", b"\xff", '{"text": 1}', '{"text":"","reply_id":"x"}']
+    "entry",
+    [
+        None,
+        "",
+        "x",
+        b"\xff",
+        '{"text": 1}',
+        '{"text":"","reply_id":"x"}',
+        '{"text":"","others":[{"text":"","others":1,"reply_id":"x"}]}',
+    ],
 )
 def test_other_entries_are_no_answers(entry: str | bytes | None) -> None:
     """They count as missing."""

@@ -15,9 +15,11 @@ from contract.reply_details import (
     MAX_SEED,
     MAX_VALUE_CHARACTERS,
     ReplyDetails,
+    derive_seed,
     limit_count,
     shorten_line,
 )
+from contract.reply_rules import MAX_CANDIDATES
 from contract.rework import Rework, ReworkKind
 
 ADDRESS = ReplyAddress(thread_ts="1.0", ts="2.0", asker="U1")
@@ -39,14 +41,18 @@ FULL_DETAILS = ReplyDetails(
     ),
     verdicts_left_out=MAX_COUNT,
     is_reproducible=True,
-    **dict.fromkeys(
+    scores=(None,) * MAX_CANDIDATES,
+    candidate=MAX_CANDIDATES - 1,
+    chosen=MAX_CANDIDATES - 1,
+).model_copy(
+    update=dict.fromkeys(
         (
             *("max_new_tokens", "prompt_tokens", "new_tokens", "left_out_turns"),
             *("shortened_turns", "files_read", "files_left_out", "wait_ms"),
             *("first_text_ms", "total_ms", "gpu_ms", "hints", "hidden_secrets"),
         ),
         MAX_COUNT,
-    ),
+    )
 )
 
 
@@ -120,6 +126,12 @@ def test_counts_stay_within_their_bounds() -> None:
     assert shorten_line("word " * 9, 8) == "word wo…"
 
 
+def test_each_candidate_has_the_next_seed() -> None:
+    """All seeds follow from one, in both directions, and stay within their bounds."""
+    assert [derive_seed(MAX_SEED, number) for number in (0, 1, 2)] == [MAX_SEED, 0, 1]
+    assert derive_seed(0, -1) == MAX_SEED
+
+
 def list_labels(reply_id: str, versions: ReplyVersions) -> list[str]:
     """Return the labels of the plain buttons."""
     actions, _ = build_controls(
@@ -138,6 +150,8 @@ def test_buttons_are_those_that_can_do_something() -> None:
     assert list_labels("0a", ReplyVersions()) == ["Regenerate", "Details"]
     whole = ReplyVersions(is_cut=True, has_previous=True)
     assert list_labels("0a", whole) == ["Regenerate", "Continue", "Previous", "Details"]
+    several = ReplyVersions(has_others=True)
+    assert list_labels("0a", several) == ["Regenerate", "Show another", "Details"]
 
 
 def test_address_of_a_job_is_that_of_its_reply() -> None:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from contract.job import BadJobError, Job
-from contract.reply_rules import MAX_PROMPT_CHARACTERS, NO_RULES, ReplyRules
+from contract.reply_rules import MAX_CANDIDATES, MAX_PROMPT_CHARACTERS, NO_RULES, ReplyRules
 from tests.contract.test_job import job_fields
 
 
@@ -14,6 +14,7 @@ def test_rules_travel_in_the_job() -> None:
     job = Job.model_validate(job_fields()).model_copy(update={"rules": rules})
 
     assert Job.from_json(job.to_json()).rules == rules
+    assert "candidates" not in job.to_json()
 
 
 def test_job_without_rules_has_no_field() -> None:
@@ -37,6 +38,8 @@ def test_job_without_rules_has_no_field() -> None:
         {"temperature": 2.1},
         {"temperature": float("nan")},
         {"top_k": -1},
+        {"candidates": 0},
+        {"candidates": MAX_CANDIDATES + 1},
         {"top_k": 1_001},
         {"top_p": 0},
         {"top_p": 1.1},

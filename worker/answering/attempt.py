@@ -7,31 +7,26 @@ A stop, an edit or an error ends the attempt; the text so far stays available.
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from contract.answers import Answer
 from contract.job import prefix_scope
-from contract.masking import SecretMasker
-from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import CachedConversation
+from worker.answering.candidates.choice import Score, score_code
+from worker.answering.candidates.race import Candidate, CandidateRace
 from worker.answering.generated_text import GeneratedText
+from worker.answering.generation_record import FileUse, GenerationRecord, name_stop
 from worker.answering.generator import Generator, LoadedModel
-from worker.answering.publishing.finished_answer import (
-    FinishedAnswer,
-    collect_trusted_texts,
-    present_facts,
-)
+from worker.answering.publishing.finished_answer import FinishedAnswer, present_facts
 from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.reply_plans import (
-    CUT_ENDINGS,
     ReplyPlan,
-    describe_generation,
     plan_continuation,
     plan_replay,
     plan_reply,
@@ -63,7 +58,7 @@ class AttemptLimits:
 
 
 class GenerationAttempt:
-    """One attempt. `generated` and `facts` hold what there is, also after a failure."""
+    """One attempt. `generated` holds what there is of the first candidate, also after a failure."""
 
     def __init__(
         self,
@@ -87,8 +82,6 @@ class GenerationAttempt:
         self._started_at = time.monotonic()
         self._files = ThreadFiles()
         self._file_note = ""
-        self._base_ids: tuple[int, ...] = ()
-        self._digest = ""
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
         # The deadline counts from now, so that a job claimed late can still be answered.
@@ -96,34 +89,30 @@ class GenerationAttempt:
             deadline=time.monotonic() + limits.deadline_seconds,
             labels=TurnLabels.from_turns(context.job.turns),
         )
-        self.facts = ReplyFacts(
-            model="",
-            finish_reason=str(self.generated.finish_reason),
-            max_new_tokens=0,
-            language=context.job.language,
-        )
-        self.details = ReplyDetails()
+        self._candidates = [Candidate(0, self.generated)]
+        self._chosen = 0
+        self._race: CandidateRace | None = None
+        self._record: GenerationRecord | None = None
 
     async def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
         """Return the answer as it is now; `stop` is the person who stopped it."""
-        generated, masker = self.generated, SecretMasker()
-        # A long text takes seconds if nearly every word may begin a secret.
-        text = await asyncio.to_thread(masker.mask_text, generated.text)
-        is_masked = text != generated.text
-        facts = replace(self.facts, hidden_secrets=masker.count)
-        # Token ids of a secret are the secret.
-        token_ids = () if is_masked else generated.token_ids
-        answer = Answer(text=text, token_ids=token_ids, prompt_digest=self._digest)
-        if generated.all_ids and generated.ending in CUT_ENDINGS and not is_masked:
-            cut = {"prompt_ids": self._base_ids, "cut_ids": generated.all_ids}
-            answer = answer.model_copy(update=cut)
-        # A stop after the last token changes nothing.
-        if stop is not None and generated.ending == FinishReason.STOPPED:
-            label = stop.label_for(self._context.job.user)
-            name = label if isinstance(label, str) else label.translate(facts.language)
-            new_tokens = generated.new_tokens if answer.text else 0
-            facts = replace(facts, stopped_by=name, new_tokens=new_tokens)
-        return FinishedAnswer(answer, facts, self.details)
+        if self._record is not None:
+            return await self._record.finish_answer(self._candidates, self._chosen, stop)
+        job, reason = self._context.job, str(self.generated.finish_reason)
+        facts = ReplyFacts("", reason, max_new_tokens=0, language=job.language)
+        return FinishedAnswer(
+            Answer(text=""), facts if stop is None else name_stop(facts, job, stop, 0)
+        )
+
+    @property
+    def gpu_seconds(self) -> float:
+        """The share of all candidates of the engine's steps."""
+        return sum(candidate.generated.gpu_seconds for candidate in self._candidates)
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens of all candidates."""
+        return sum(candidate.generated.new_tokens for candidate in self._candidates)
 
     async def generate_reply(
         self, conversation: CachedConversation, files: FileReader, failed_attempts: int
@@ -145,6 +134,8 @@ class GenerationAttempt:
             await asyncio.wait({work, *interrupt_waits}, return_when=asyncio.FIRST_COMPLETED)
             if self._context.attempt_refundable and not work.done():
                 self._generator.stop_request(self._request_id)
+                if self._race is not None:
+                    self._race.stop()
                 await asyncio.wait({work})
             await cancel_and_wait({work})
             if not work.cancelled():
@@ -163,7 +154,7 @@ class GenerationAttempt:
             async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
                 plan = await self._make_plan(loaded, conversation, files)
-                if loaded.slots.locked():
+                if loaded.is_full:
                     await self._message.show_status(self._generator.describe_wait())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
                 await self._reply_in_slot(loaded, plan, timeout, is_last=is_last)
@@ -185,7 +176,7 @@ class GenerationAttempt:
         async with self._message.stream_edits(compose) as edits:
             async with self._generator.hold_slot(loaded, exclusive=is_last):
                 waiting.reschedule(None)
-                await self._stream_reply(loaded, plan, edits)
+                await self._stream_reply(loaded, plan, edits, is_last=is_last)
             # An edit may still be in flight: the slot does not wait for it.
             if self._context.stopped.is_set():
                 tokens = self.generated.new_tokens
@@ -207,7 +198,6 @@ class GenerationAttempt:
                 plan = plan_replay(prompt, job, present, loaded.info)
             else:
                 plan = plan_reply(self._generator, prompt, job, present)
-        self._base_ids, self._digest = plan.base_ids, plan.digest
         return plan
 
     async def _build_prompt(
@@ -234,23 +224,47 @@ class GenerationAttempt:
         return prompt
 
     async def _stream_reply(
-        self, loaded: LoadedModel, plan: ReplyPlan, edits: StreamingEdits
+        self, loaded: LoadedModel, plan: ReplyPlan, edits: StreamingEdits, *, is_last: bool
     ) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
         started = time.monotonic()
-        stream = self._generator.stream_text(
-            loaded, self._build_request(loaded, plan), self.generated, plan.prefix_ids
-        )
+        request = self._build_request(loaded, plan)
+        stream = self._generator.stream_text(loaded, request, self.generated, plan.prefix_ids)
+        race = self._open_race(loaded, request, is_last=is_last)
         try:
-            async with aclosing(stream) as texts:
+            async with race, aclosing(stream) as texts:
                 async for text in texts:
+                    await race.watch_text(text)
                     num_tokens = self.generated.new_tokens - len(plan.prefix_ids)
                     await edits.show_text(text, num_tokens)
                     self._failpoints.hit(Failpoint.GENERATING)
+                await race.wait_for_end()
         finally:
-            self.facts = self._collect_facts(loaded, plan)
-            self.details = self._collect_details(loaded, plan, started)
+            self._chosen = race.best_index
+            self._record = self._record_generation(loaded, plan, started)
+
+    def _open_race(self, loaded: LoadedModel, request: Request, *, is_last: bool) -> CandidateRace:
+        """Return the reply's race. A replay, a continuation and a last attempt have no others."""
+        job, layout = self._context.job, self._layout
+        has_others = job.rework is None or job.rework.kind is ReworkKind.REGENERATE
+        limit = self._generator.limit_candidates(job.rules)
+
+        async def score_text(generated: GeneratedText) -> Score:
+            facts = ReplyFacts("", generated.ending, 0, language=job.language)
+            reply, findings = await layout.check_reply(generated.text, facts)
+            return score_code(reply.pieces, findings)
+
+        self._race = CandidateRace(
+            self._generator,
+            loaded,
+            request,
+            self.generated,
+            score_text,
+            limit if has_others and not is_last else 1,
+        )
+        self._candidates = self._race.candidates
+        return self._race
 
     def _build_request(self, loaded: LoadedModel, plan: ReplyPlan) -> Request:
         thread = self._context.job.thread
@@ -263,29 +277,16 @@ class GenerationAttempt:
             deadline=self.generated.deadline,
         )
 
-    def _collect_facts(self, loaded: LoadedModel, plan: ReplyPlan) -> ReplyFacts:
-        prompt = plan.prompt
-        return ReplyFacts(
-            model=loaded.info.name,
-            finish_reason=self.generated.ending,
-            max_new_tokens=len(plan.prefix_ids) + prompt.max_new_tokens,
-            conversation_texts=collect_trusted_texts(self._context.job),
-            dropped_turns=prompt.dropped_turns,
-            file_note=self._file_note,
-            is_rule_shortened=prompt.is_rule_shortened,
-            language=self._context.job.language,
-        )
-
-    def _collect_details(
+    def _record_generation(
         self, loaded: LoadedModel, plan: ReplyPlan, started: float
-    ) -> ReplyDetails:
-        """Return the details of a generation that started at `started` (s, monotonic)."""
+    ) -> GenerationRecord:
+        """Return the record of a generation that started at `started` (s, monotonic)."""
         wait_seconds = self._context.age_seconds + started - self._started_at
-        files_read, files_left_out = self._files.count_use(plan.prompt)
-        return describe_generation(
-            plan,
-            self.generated,
+        return GenerationRecord(
+            self._context.job,
             loaded.info,
-            wait_seconds=wait_seconds,
+            plan,
+            FileUse(self._file_note, *self._files.count_use(plan.prompt)),
+            wait_seconds,
             total_seconds=time.monotonic() - started,
-        ).model_copy(update={"files_read": files_read, "files_left_out": files_left_out})
+        )

@@ -16,6 +16,7 @@ from contract.queue_eta import describe_position
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.texts import MODEL_LOADING
 from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.spare_slots import SpareSlots
 from worker.engine import (
     Engine,
     EngineState,
@@ -49,6 +50,12 @@ class LoadedModel:
     info: ModelInfo
     chat_encoder: ChatEncoder
     slots: asyncio.Semaphore
+    spare_slots: SpareSlots
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a question has to wait for a slot: none is free, and no candidate has one."""
+        return self.slots.locked() and not self.spare_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class GenerationSettings:
     """
     Settings of generation: maximum length, sampling parameters and system prompt.
 
-    `max_temperature` bounds what a channel may choose.
+    `max_temperature` bounds what a channel may choose. `candidates` is the maximum number of texts
+    that are generated for a reply with code.
     """
 
     max_new_tokens: int
@@ -65,6 +73,7 @@ class GenerationSettings:
     top_p: float
     system_prompt: str
     max_temperature: float = 1.0
+    candidates: int = 1
 
     def apply_rules(self, rules: ReplyRules) -> "GenerationSettings":
         """Return the settings with a channel's rules, within the operator's bounds."""
@@ -131,7 +140,9 @@ class Generator:
         try:
             tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, info.directory)
             chat_encoder = ChatEncoder.from_checkpoint(info.directory, tokenizer, info.eos_ids)
-            loaded = LoadedModel(info, chat_encoder, asyncio.Semaphore(info.slots))
+            slots = asyncio.Semaphore(info.slots)
+            spare_slots = SpareSlots(slots, self._engine.abort_request)
+            loaded = LoadedModel(info, chat_encoder, slots, spare_slots)
             await self.build_prompt(loaded, PROBE_CONVERSATION)
         except (CheckpointError, SystemPromptTooLongError) as error:
             raise LoadError(str(error)) from error
@@ -176,6 +187,7 @@ class Generator:
             try:
                 if exclusive:
                     await stack.enter_async_context(self._last_attempt_lock)
+                loaded.spare_slots.give_up_one()
                 await stack.enter_async_context(loaded.slots)
                 await self._engine.wait_ready()
             finally:
@@ -193,11 +205,20 @@ class Generator:
         if self.is_loading():
             return MODEL_LOADING
         loaded = self.start_loading().result()
-        if not loaded.slots.locked():
+        if not loaded.is_full:
             return WRITING
         mean = self.reply_seconds.mean_seconds
         wait_seconds = None if mean is None else (self.waiting_jobs + 1) * mean / loaded.info.slots
         return describe_position(self.waiting_jobs, wait_seconds)
+
+    async def take_spare_slot(self, loaded: LoadedModel, request_id: str) -> bool:
+        """Hold a slot for a candidate. False if none is free, or any question waits."""
+        return not self.waiting_jobs and await loaded.spare_slots.take_slot(request_id)
+
+    def limit_candidates(self, rules: ReplyRules) -> int:
+        """Return the maximum number of candidates of a reply; sampling without chance has one."""
+        settings = self._settings.apply_rules(rules)
+        return settings.candidates if settings.temperature > 0 else 1
 
     def limit_reply(self, rules: ReplyRules) -> int:
         """Return the maximum number of tokens of a reply, by the rules of the channel."""

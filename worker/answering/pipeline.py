@@ -23,7 +23,11 @@ from worker.answering.pipeline_run import PipelineRun
 from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.answering.publishing.publisher import ReplyPublisher
 from worker.answering.publishing.reply_layout import ReplyLayout
-from worker.answering.publishing.reworks import KEEPING_TEXT
+from worker.answering.publishing.reworks import (
+    KEEPING_TEXT,
+    STORED_VERSIONS,
+    select_stored,
+)
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     AppRefusedError,
@@ -157,7 +161,7 @@ class AnswerPipeline:
             return await self._conclude(run, Outcome.ABANDONED)
         await self._ensure_placeholder(run)
         answer = FinishedAnswer.from_progress(run.context.job, run.progress)
-        if answer is None and run.rework is ReworkKind.PREVIOUS:
+        if answer is None and run.rework in STORED_VERSIONS:
             answer = await self._bring_back(run)
         elif answer is None:
             conversation = await self._answer_cache.recall_conversation(run.context.job)
@@ -167,10 +171,11 @@ class AnswerPipeline:
         return await self._conclude(run, outcome)
 
     async def _bring_back(self, run: PipelineRun) -> FinishedAnswer:
-        """Save the version before the present one as the answer. Raises `VersionGoneError`."""
-        if run.versions.previous is None:
+        """Save a stored version of the reply as the answer. Raises `VersionGoneError`."""
+        stored = select_stored(run.rework, run.versions)
+        if stored is None:
             raise VersionGoneError
-        answer = FinishedAnswer.from_stored_answer(run.context.job, run.versions.previous)
+        answer = FinishedAnswer.from_stored_answer(run.context.job, stored)
         recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
         await run.message.state.write_fields(answer.to_fields() | recoveries)
         return answer
@@ -238,13 +243,13 @@ class AnswerPipeline:
         stopped, state = run.context.stopped.is_set(), run.message.state
         answer = await attempt.finish_answer(await state.read_stop() if stopped else None)
         usage = GenerationUsage(answer.details.gpu_ms, answer.details.wait_ms)
-        self._metrics.record_gpu_time(attempt.generated.gpu_seconds)
+        self._metrics.record_gpu_time(attempt.gpu_seconds)
         try:
             if run.context.edited.is_set() and not stopped:
                 await state.save_answer(run.context.job, {}, usage)
                 raise EditedError  # noqa: TRY301
-            generated = attempt.generated
-            self._metrics.record_generation(generated.new_tokens, generated.first_text_seconds)
+            first_text_seconds = attempt.generated.first_text_seconds
+            self._metrics.record_generation(attempt.new_tokens, first_text_seconds)
             self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
             revision = "" if stopped else run.context.revision
             fields = answer.to_fields() | {ANSWER_RECOVERIES: str(run.progress.recoveries)}

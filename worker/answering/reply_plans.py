@@ -11,6 +11,7 @@ from contract.job import Job
 from contract.reply_details import (
     MAX_REVISION_CHARACTERS,
     MAX_SEED,
+    MS_PER_SECOND,
     ReplyDetails,
     limit_count,
     shorten_line,
@@ -33,7 +34,6 @@ CUT_ENDINGS: Final = frozenset({FinishReason.LENGTH, FinishReason.STOPPED, Finis
 MIN_CONTINUATION_TOKENS: Final = 16
 """Tokens for which a continuation is worth a request."""
 DIGEST_CHARACTERS: Final = 32
-MS_PER_SECOND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,7 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
         facts.file_note,
         "" if pieces else texts.EMPTY_REPLY,
         texts.describe_ending(facts),
+        texts.describe_candidate(facts),
         texts.describe_hidden_secrets(facts.hidden_secrets),
         texts.describe_dropped_turns(facts.dropped_turns),
         texts.CHANNEL_PROMPT_SHORTENED if facts.is_rule_shortened else "",

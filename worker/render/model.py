@@ -94,6 +94,12 @@ class ReplyFacts:
     is_rule_shortened: bool = False
     hidden_secrets: int = 0
     """Number of values in the reply that look like secrets and were masked."""
+    candidates: int = 1
+    """Number of texts that were generated for the reply."""
+    candidate: int = 0
+    """The one that is shown, from 0."""
+    chosen: int = 0
+    """The one that has the best score, from 0."""
     language: ReaderLanguage = ReaderLanguage.ENGLISH
     """Language of our own sentences: that of the job, with which it is stored."""
 

@@ -80,6 +80,20 @@ def describe_ending(facts: ReplyFacts) -> Translatable | str:
     return ENDINGS.get(facts.finish_reason, "")
 
 
+def describe_candidate(facts: ReplyFacts) -> Translatable | str:
+    """Return why a reader sees another text than the one that grew; empty if it is that one."""
+    place = {"number": facts.candidate + 1, "count": facts.candidates}
+    if not facts.candidate:
+        return ""
+    if facts.candidate == facts.chosen:
+        return Phrase(
+            "This is candidate {number} of {count}. It replaced the first one because more of my "
+            "checks hold for its code.",
+            **place,
+        )
+    return Phrase("This is candidate {number} of {count}, as *Show another* brings it.", **place)
+
+
 def describe_dropped_turns(count: int) -> Translatable | str:
     """Return how many messages of the thread were not read; empty if none."""
     if not count:

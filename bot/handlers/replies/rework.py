@@ -138,6 +138,8 @@ class ReworkHandler:
             return Sentence.REPLY_CHANGED
         if rework.kind is ReworkKind.PREVIOUS and previous is None:
             return Sentence.PREVIOUS_NOT_KEPT
+        if rework.kind is ReworkKind.ANOTHER and not present.others:
+            return Sentence.OTHERS_NOT_KEPT
         if rework.kind is ReworkKind.CONTINUE and not present.is_cut:
             return Sentence.REPLY_NOT_CUT
         own = job_id(thread.team, thread.channel, ts)

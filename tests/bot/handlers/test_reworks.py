@@ -132,6 +132,7 @@ def fill_queue(scene: Scene) -> None:
         (delete_question, ReworkKind.REGENERATE, str(texts.QUESTION_NOT_FOUND)),
         (fill_queue, ReworkKind.REGENERATE, "You have 8 questions waiting"),
         (lambda _: None, ReworkKind.PREVIOUS, str(texts.PREVIOUS_NOT_KEPT)),
+        (lambda _: None, ReworkKind.ANOTHER, str(texts.OTHERS_NOT_KEPT)),
     ],
 )
 def test_press_that_can_do_nothing_gets_a_word(

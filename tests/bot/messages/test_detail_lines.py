@@ -68,6 +68,17 @@ def test_details_without_facts_say_so() -> None:
         assert words in lines
 
 
+def test_candidates_have_seed_and_score() -> None:
+    """All seeds follow from that of the version that is shown."""
+    details = ReplyDetails(seed=42, scores=(1, 3, None), candidate=1, chosen=1)
+
+    [line] = [line for line in map(str, describe_details(details)) if "Candidates" in line]
+    assert line == (
+        "Candidates: 3 (seed 41: 1/3, seed 42: 3/3, seed 43: given up). "
+        "The checks chose 2, and you see 2."
+    )
+
+
 def test_engine_is_named_as_it_is() -> None:
     """An inference server is no part of this product."""
     details = ReplyDetails(device="vLLM server", dtype="as served")

@@ -18,6 +18,7 @@ def make_state(**typed: Any) -> Json:
         "temperature": "",
         "top_k": "",
         "top_p": "",
+        "candidates": "",
         "without_mention": False,
         "streaming": "unset",
         "language": "unset",

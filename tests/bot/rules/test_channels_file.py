@@ -22,6 +22,7 @@ max_new_tokens = 64
 temperature = 1
 top_k = 0
 top_p = 0.5
+candidates = 3
 without_mention = true
 streaming = "off"
 language = "zh_CN"
@@ -49,6 +50,7 @@ def test_file_sets_each_rule() -> None:
         temperature=1,
         top_k=0,
         top_p=0.5,
+        candidates=3,
         without_mention=True,
         streaming=Streaming.OFF,
         language=Language.CHINESE,

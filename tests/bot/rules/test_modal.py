@@ -22,6 +22,7 @@ FULL = ChannelRules(
     temperature=0.5,
     top_k=0,
     top_p=1,
+    candidates=4,
     without_mention=True,
     streaming=Streaming.OFF,
     language=Language.CHINESE,

@@ -24,8 +24,8 @@ def test_form_is_read_whole() -> None:
     submission = parse_submission(
         make_body(
             "C01", 3, who="list", users=["U1A"], prompt=" Use Go.", max_new_tokens="64",
-            temperature="0.5", top_k="3", top_p="", without_mention=True, streaming="off",
-            language="zh_CN",
+            temperature="0.5", top_k="3", top_p="", candidates="2",
+            without_mention=True, streaming="off", language="zh_CN",
         )
     )  # fmt: skip
     rules, errors = apply_typed_values(DEFAULT_RULES, submission.typed)
@@ -40,6 +40,7 @@ def test_form_is_read_whole() -> None:
         max_new_tokens=64,
         temperature=0.5,
         top_k=3,
+        candidates=2,
         without_mention=True,
         streaming=Streaming.OFF,
         language=Language.CHINESE,

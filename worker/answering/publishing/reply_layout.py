@@ -20,7 +20,7 @@ from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
 from worker.render import ComposedReply, Message, ReplyFacts
-from worker.render.model import BlockFindings, CodeBlock
+from worker.render.model import BlockFindings, CodeBlock, ParsedReply
 
 T = TypeVar("T")
 
@@ -86,15 +86,21 @@ class ReplyLayout:
         """Return the finished reply and its layout: plain if Markdown is not rendered in time."""
         if kind is LayoutKind.MARKDOWN:
             try:
-                parse = functools.partial(render.parse_reply, text, facts=facts)
-                reply = await self.run_in_thread(parse)
-                findings = await self.check_blocks(render.list_checkable(reply.pieces))
+                reply, findings = await self.check_reply(text, facts)
                 compose = functools.partial(render.compose_reply, reply, findings, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
         unchecked = (UNCHECKED_CODE,) if "```" in text or "~~~" in text else ()
         return ComposedReply(render.compose_plain(text, facts=facts), unchecked), LayoutKind.PLAIN
+
+    async def check_reply(
+        self, text: str, facts: ReplyFacts
+    ) -> tuple[ParsedReply, Mapping[CodeBlock, BlockFindings]]:
+        """Return a finished reply's pieces, and the findings on its code. Raises `TimeoutError`."""
+        parse = functools.partial(render.parse_reply, text, facts=facts)
+        reply = await self.run_in_thread(parse)
+        return reply, await self.check_blocks(render.list_checkable(reply.pieces))
 
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a call in a layout thread. Raises `TimeoutError` at the time limit."""

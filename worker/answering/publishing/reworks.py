@@ -16,6 +16,15 @@ from worker.render import ComposedReply, Message, Part, texts
 
 KEEPING_TEXT: Final = frozenset({*ReworkKind} - {ReworkKind.REGENERATE})
 """Work during which the reply stays readable; for the other, it becomes a placeholder."""
+STORED_VERSIONS: Final = frozenset({ReworkKind.PREVIOUS, ReworkKind.ANOTHER})
+"""Work that shows a version which Redis keeps, and generates nothing."""
+
+
+def select_stored(kind: ReworkKind | None, versions: ReplyVersions) -> Answer | None:
+    """Return the stored version that the work shows instead of the present one, if it is kept."""
+    if kind is ReworkKind.ANOTHER:
+        return versions.present and versions.present.show_next()
+    return versions.previous
 
 
 def select_mode(
@@ -25,7 +34,9 @@ def select_mode(
     if kind is None:
         return StoreMode.REPLACE
     is_same_text = present is not None and present.text == answer.text
-    if kind is ReworkKind.CONTINUE or (kind is ReworkKind.REPLAY and is_same_text):
+    if kind in {ReworkKind.ANOTHER, ReworkKind.CONTINUE} or (
+        kind is ReworkKind.REPLAY and is_same_text
+    ):
         return StoreMode.EXTEND
     return StoreMode.SHIFT
 
@@ -70,7 +81,9 @@ def collect_controls(
     before = present if mode is StoreMode.SHIFT and not is_stored else previous
     is_direct = job.thread.channel.startswith("D")
     buttons = ShownVersions(
-        is_cut=answer.is_cut, has_previous=mode is not StoreMode.REPLACE and before is not None
+        is_cut=answer.is_cut,
+        has_previous=mode is not StoreMode.REPLACE and before is not None,
+        has_others=bool(answer.answer.others),
     )
     return build_controls(
         ReplyAddress.from_job(job),

@@ -1,0 +1,197 @@
+"""
+Best of n benchmark: what candidates bring and cost with the demo's model, on this machine's CPU.
+
+One run of four candidates for each prompt also tells about one and two: they are its first ones.
+"""
+
+import asyncio
+import statistics
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.code_prompts import CODE_PROMPTS
+from contract.conversation import Speaker, Turn
+from contract.reply_rules import MAX_CANDIDATES
+from demo.services import find_model
+from worker.aio import cancel_and_wait
+from worker.answering.candidates.choice import Score, choose_candidate, score_code
+from worker.answering.candidates.race import Candidate, CandidateRace
+from worker.answering.generated_text import GeneratedText
+from worker.answering.generator import GenerationSettings, Generator, LoadedModel
+from worker.answering.publishing.reply_layout import ReplyLayout
+from worker.checks.pool import CheckPool
+from worker.engine import Request
+from worker.engine.client import EngineClient
+from worker.engine.protocol import EngineConfig
+from worker.render import ReplyFacts
+
+COUNTS: Final = (1, 2, MAX_CANDIDATES)
+MAX_NEW_TOKENS: Final = 192
+PARALLEL_PROMPTS: Final = 4
+TOKENS_BEFORE_QUESTION: Final = 48
+"""Tokens of a reply, or a fence, before another question comes."""
+FACTS: Final = ReplyFacts(model="", finish_reason="stop", max_new_tokens=0)
+
+
+@dataclass
+class BestOfFigures:
+    """The candidates of each prompt, and seconds to another question's first text by `limit`."""
+
+    races: list[list[Candidate]] = field(default_factory=list)
+    first_text_seconds: dict[int, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The demo's model behind a worker's own generator and checks."""
+
+    generator: Generator
+    loaded: LoadedModel
+    layout: ReplyLayout
+
+    async def open_race(self, prompt: str, seed: int, limit: int) -> CandidateRace:
+        """Return the race of one reply; nothing has started."""
+        turns = (Turn(speaker=Speaker.USER, text=prompt, ts="1.0"),)
+        built = await self.generator.build_prompt(self.loaded, turns)
+        request = Request(
+            f"{seed}/{limit}/{time.monotonic_ns()}",
+            built.token_ids,
+            self.generator.build_sampling(built, seed),
+            self.loaded.chat_encoder.stop_token_ids,
+            scope=f"T{seed}",
+        )
+        return CandidateRace(
+            self.generator, self.loaded, request, GeneratedText(), self._score_text, limit
+        )
+
+    async def run_race(
+        self, race: CandidateRace, under_way: asyncio.Event | None = None
+    ) -> list[Candidate]:
+        """Generate a reply with its candidates, as an attempt does; return them with scores."""
+        under_way = under_way or asyncio.Event()
+        async with self.generator.hold_slot(self.loaded, exclusive=False), race:
+            async for text in self.generator.stream_text(self.loaded, race.request, race.first):
+                await race.watch_text(text)
+                if len(race.candidates) > 1 or race.first.new_tokens > TOKENS_BEFORE_QUESTION:
+                    under_way.set()
+            await race.wait_for_end()
+        under_way.set()
+        if race.candidates[0].score is None:
+            race.candidates[0].score = await self._score_text(race.first)
+        return race.candidates
+
+    async def _score_text(self, generated: GeneratedText) -> Score:
+        reply, findings = await self.layout.check_reply(generated.text, FACTS)
+        return score_code(reply.pieces, findings)
+
+
+def main(prompts: int, pairs: int, temperature: float) -> str:
+    """Measure, and return the tables."""
+    return format_best_of(asyncio.run(measure_best_of(prompts, pairs, temperature)))
+
+
+async def measure_best_of(prompts: int, pairs: int, temperature: float) -> BestOfFigures:
+    """Answer the first `prompts` prompts, then measure `pairs` of waits beside a reply."""
+    figures = BestOfFigures()
+    for slots, measure, amount in (
+        (PARALLEL_PROMPTS * MAX_CANDIDATES, _measure_races, prompts),
+        (MAX_CANDIDATES, _measure_waits, pairs),
+    ):
+        engine = EngineClient(EngineConfig(model=str(find_model()), device="cpu", slots=slots))
+        settings = GenerationSettings(MAX_NEW_TOKENS, temperature, 50, 0.95, "")
+        generator, layout = Generator(engine, settings), ReplyLayout()
+        try:
+            async with CheckPool() as pool:
+                layout.check_blocks = pool.check_blocks
+                bench = Bench(generator, await generator.wait_for_model(), layout)
+                await measure(bench, amount, figures)
+        finally:
+            await engine.shut_down()
+    return figures
+
+
+async def _measure_races(bench: Bench, count: int, figures: BestOfFigures) -> None:
+    at_once = asyncio.Semaphore(PARALLEL_PROMPTS)
+
+    async def answer(number: int, prompt: str) -> None:
+        async with at_once:
+            race = await bench.open_race(prompt, number, MAX_CANDIDATES)
+            figures.races.append(await bench.run_race(race))
+            print(f"{len(figures.races)}: {[one.score for one in race.candidates]}", flush=True)
+
+    await asyncio.gather(*(answer(n, prompt) for n, prompt in enumerate(CODE_PROMPTS[:count])))
+
+
+async def _measure_waits(bench: Bench, pairs: int, figures: BestOfFigures) -> None:
+    """Ask another question beside a reply with one candidate, and beside one with four, in turn."""
+    for number in range(pairs):
+        # The order alternates, so that other load on the machine hits both sides.
+        limits = (1, MAX_CANDIDATES) if number % 2 else (MAX_CANDIDATES, 1)
+        for limit in limits:
+            seconds = await _measure_wait(bench, number, limit)
+            figures.first_text_seconds.setdefault(limit, []).append(seconds)
+        print(f"pair {number + 1}: {figures.first_text_seconds}", flush=True)
+
+
+async def _measure_wait(bench: Bench, number: int, limit: int) -> float:
+    race = await bench.open_race(CODE_PROMPTS[number], number, limit)
+    other = await bench.open_race("Explain what a mutex is. " * 12, 10_000 + number, 1)
+    under_way = asyncio.Event()
+    running = asyncio.create_task(bench.run_race(race, under_way))
+    await under_way.wait()
+    started = time.perf_counter()
+    async with bench.generator.hold_slot(bench.loaded, exclusive=False):
+        stream = bench.generator.stream_text(bench.loaded, other.request, other.first)
+        async with aclosing(stream) as texts:
+            await anext(texts)
+            seconds = time.perf_counter() - started
+    await cancel_and_wait({running})
+    return seconds
+
+
+def format_best_of(figures: BestOfFigures) -> str:
+    """Return Markdown tables: the shares and the cost for each n, and the ratio of the waits."""
+    races = figures.races
+    with_code = [race for race in races if len(race) > 1]
+    lines = [
+        "| n | every block parses | of those with code | no hint either | replaced | tokens |",
+        "|---|---|---|---|---|---|",
+    ]
+    base = sum(_count_tokens(race, 1) for race in races)
+    for count in COUNTS:
+        scores = [_best_score(race, count) for race in races]
+        in_code = [_best_score(race, count) for race in with_code]
+        replaced = sum(_choose(race, count) > 0 for race in races)
+        tokens = sum(_count_tokens(race, count) for race in races)
+        lines.append(
+            f"| {count} | {_share(scores, Score.PARSES)} | {_share(in_code, Score.PARSES)}"
+            f" | {_share(scores, Score.NO_HINT)} | {replaced} | {tokens:,} ({tokens / base:.2f}×) |"
+        )
+    waits = figures.first_text_seconds
+    if waits:
+        alone, beside = (statistics.median(waits[limit]) for limit in (1, MAX_CANDIDATES))
+        lines.append(
+            f"\nFirst text of another question, medians of {len(waits[1])} interleaved pairs: "
+            f"{alone * 1000:.0f} ms beside one candidate, {beside * 1000:.0f} ms beside four, "
+            f"ratio {beside / alone:.3f}."
+        )
+    return "\n".join(lines)
+
+
+def _choose(race: list[Candidate], count: int) -> int:
+    return choose_candidate([candidate.score for candidate in race[:count]])
+
+
+def _best_score(race: list[Candidate], count: int) -> Score:
+    return race[_choose(race, count)].score or Score.NO_CODE
+
+
+def _count_tokens(race: list[Candidate], count: int) -> int:
+    return sum(candidate.generated.new_tokens for candidate in race[:count])
+
+
+def _share(scores: list[Score], least: Score) -> str:
+    number = sum(score >= least for score in scores)
+    return f"{number} of {len(scores)} ({number / max(1, len(scores)):.1%})"

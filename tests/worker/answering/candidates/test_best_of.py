@@ -1,0 +1,262 @@
+"""Best of n: candidates beside a growing reply, and the one that becomes the answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from contract import keys
+from contract.reply_details import ReplyDetails
+from contract.reply_rules import ReplyRules
+from contract.rework import ReworkKind
+from contract.stop import StopRecord
+from testing.checked_replies import find_in_block
+from testing.reply_harness import ReplyHarness
+from testing.rework_harness import (
+    TOKEN_SECONDS,
+    RaisingFailpoints,
+    RecordingEngine,
+    ReworkHarness,
+)
+from testing.tokenizers import write_starchat_tokenizer
+from testing.worker_harness import context_text, reply_text
+from worker.answering.candidates.race import CANDIDATE_PRIORITY
+from worker.answering.publishing.finished_answer import parse_details
+from worker.engine import EngineEvent, EngineLostError, Finished, FinishReason, Request
+from worker.failpoints import Failpoint
+from worker.jobs.job_context import Outcome
+from worker.prompt.tokenizer import Tokenizer
+from worker.render.model import BlockFindings, CodeBlock
+
+BROKEN = "Here:\n\n```python\nx = = 1\n```\n"
+GOOD = "So:\n\n```python\nx = 1\n```\n"
+RISKY = "Or:\n\n```python\nimport os\nos.system(input())\n```\n"
+PLAIN = "A mutex has one owner."
+
+
+@dataclass
+class SeededEngine(RecordingEngine):
+    """
+    An engine whose candidates have `texts`, by the order of their seeds; `None` fails.
+
+    With `is_held`, each candidate but the first waits at its end until it is aborted.
+    """
+
+    texts: Sequence[str | None] = ()
+    is_held: bool = False
+    are_held: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether all candidates wait at their end."""
+    aborted_ids: list[str] = field(default_factory=list)
+    _first: Request | None = None
+    _aborts: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def _continue_prompt(self, request: Request) -> AsyncGenerator[EngineEvent]:
+        """Yield the ids of the text of the request's seed."""
+        if not request.priority:
+            self._first = request
+        assert self._first is not None
+        text = self.texts[request.sampling.seed - self._first.sampling.seed]
+        if text is None:
+            raise EngineLostError
+        self.text = text
+        async for event in super()._continue_prompt(request):
+            await asyncio.sleep(0)
+            if self.is_held and request.priority and isinstance(event, Finished):
+                aborted = self._aborts[request.id] = asyncio.Event()
+                if len(self._aborts) == len(self.texts) - 1:
+                    self.are_held.set()
+                await aborted.wait()
+                yield replace(event, reason=FinishReason.STOPPED)
+            else:
+                yield event
+
+    def abort_request(self, request_id: str) -> None:
+        """End a request that is held."""
+        self.aborted_ids.append(request_id)
+        if request_id in self._aborts:
+            self._aborts[request_id].set()
+
+
+async def check_in_process(blocks: Sequence[CodeBlock]) -> Mapping[CodeBlock, BlockFindings]:
+    """Check code with the real checks."""
+    return {block: find_in_block(block) for block in blocks}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with StarChat's tokenizer."""
+    return write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+
+
+def build_harness(
+    reply: ReplyHarness, directory: Path, *texts: str | None, slots: int = 4, **rules: float
+) -> tuple[ReworkHarness, SeededEngine]:
+    """Return a question with four candidates, which have these texts."""
+    engine = SeededEngine(directory, "", slots=slots, texts=texts)
+    harness = ReworkHarness(reply, directory, "", engine=engine)
+    harness.check_blocks = check_in_process
+    chosen = ReplyRules(**{"candidates": 4} | rules)  # type: ignore[arg-type]
+    reply.job = reply.job.model_copy(update={"rules": chosen})
+    return harness, engine
+
+
+async def read_details(harness: ReworkHarness) -> ReplyDetails:
+    """Return the details of the present version."""
+    present, _ = await harness.read_versions()
+    assert present is not None
+    return parse_details(present.details)
+
+
+async def test_better_candidate_takes_the_first_ones_place(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """The reply says so. *Show another* brings the others in turn, and generates nothing."""
+    harness, engine = build_harness(reply, directory, BROKEN, RISKY, GOOD, GOOD)
+    assert await harness.ask() is Outcome.ANSWERED
+
+    [message] = reply.visible_messages
+    assert reply_text([message]).strip() == reply_text_of(GOOD)
+    assert "This is candidate 3 of 4. It replaced the first one" in context_text([message])
+    details = await read_details(harness)
+    assert (details.scores, details.candidate, details.chosen) == ((1, 2, 3, 3), 2, 2)
+    seeds = [request.sampling.seed for request in engine.requests]
+    assert [seed - seeds[0] for seed in seeds] == [0, 1, 2, 3]
+    assert details.seed == seeds[2]
+    assert len({request.prompt for request in engine.requests}) == 1
+    assert [one.priority for one in engine.requests] == [0, *[CANDIDATE_PRIORITY] * 3]
+    assert harness.list_buttons() == ["Regenerate", "Show another", "Details"]
+    for expected, words in (
+        (BROKEN, ""),
+        (RISKY, "candidate 2 of 4, as *Show another* brings it"),
+        (GOOD, "candidate 4 of 4, as *Show another* brings it"),
+        (GOOD, "candidate 3 of 4. It replaced"),
+    ):
+        assert await harness.rework(ReworkKind.ANOTHER) is Outcome.ANSWERED
+        [shown] = reply.visible_messages
+        assert reply_text([shown]).strip() == reply_text_of(expected)
+        assert words in context_text([shown])
+        assert shown["ts"] == message["ts"]
+    assert len(engine.requests) == 4
+
+
+def reply_text_of(text: str) -> str:
+    """Return a reply's text as Slack shows it."""
+    return text.replace("```python\n", "").replace("```\n", "").replace("\n\n", "\n").strip()
+
+
+async def test_first_candidate_stays_if_none_is_better(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """Its reply has no note. All candidates cost GPU time."""
+    harness, _ = build_harness(reply, directory, GOOD, BROKEN, None, GOOD)
+    await harness.ask()
+
+    assert "candidate" not in context_text(reply.visible_messages)
+    details = await read_details(harness)
+    assert (details.scores, details.candidate) == ((3, 1, None, 3), 0)
+    tokenizer = Tokenizer.from_checkpoint(directory)
+    tokens = [len(tokenizer.encode(text)) for text in (GOOD, BROKEN, GOOD)]
+    assert details.gpu_ms == sum(tokens) * TOKEN_SECONDS * 1000
+    assert details.new_tokens == tokens[0]
+    present, _ = await harness.read_versions()
+    assert present is not None
+    assert [other.text for other in present.others] == [BROKEN, GOOD]
+
+
+@pytest.mark.parametrize(
+    ("text", "slots", "rules"),
+    [
+        (PLAIN, 4, {}),
+        (BROKEN, 4, {"temperature": 0.0}),
+        (BROKEN, 4, {"candidates": 1}),
+        (BROKEN, 1, {}),
+    ],
+)
+async def test_reply_without_code_chance_or_slots_has_one_candidate(
+    reply: ReplyHarness, directory: Path, text: str, slots: int, rules: dict[str, float]
+) -> None:
+    """Nothing tells that there might have been more."""
+    harness, engine = build_harness(reply, directory, text, GOOD, slots=slots, **rules)
+    assert await harness.ask() is Outcome.ANSWERED
+
+    assert len(engine.requests) == 1
+    assert harness.list_buttons() == ["Regenerate", "Details"]
+    assert (await read_details(harness)).scores == ()
+
+
+async def test_continued_and_replayed_replies_have_one_candidate(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """The same seed must give the same text, and a continuation is the same turn."""
+    harness, engine = build_harness(reply, directory, GOOD, GOOD, GOOD, GOOD)
+    await harness.ask()
+    await harness.rework(ReworkKind.REPLAY)
+    assert len(engine.requests) == 5
+    assert (await read_details(harness)).scores == ()
+    await harness.rework(ReworkKind.REGENERATE)
+    assert len((await read_details(harness)).scores) == 4
+    assert harness.list_buttons() == ["Regenerate", "Previous", "Show another", "Details"]
+
+
+async def test_stop_ends_all_candidates(reply: ReplyHarness, directory: Path) -> None:
+    """The first one's text stays, and every slot is free."""
+    harness, engine = build_harness(reply, directory, BROKEN, GOOD, GOOD, GOOD)
+    engine.is_held = True
+    running = asyncio.create_task(harness.ask())
+    await engine.are_held.wait()
+    record = StopRecord(user="U0ADA00001", name="Ada").to_json()
+    await reply.client.hset(reply.job_key, keys.STOPPED_BY, record)
+    harness.context.stopped.set()
+
+    assert await running is Outcome.STOPPED
+    loaded = await harness.generator.wait_for_model()
+    assert [await loaded.spare_slots.take_slot(name) for name in "abcd"] == [True] * 4
+    assert reply_text(reply.visible_messages).strip() == reply_text_of(BROKEN)
+    assert harness.list_buttons() == ["Regenerate", "Details"]
+
+
+@pytest.mark.parametrize("point", [Failpoint.GENERATING, Failpoint.AFTER_ANSWER_SAVED])
+async def test_kill_mixes_no_texts(reply: ReplyHarness, directory: Path, point: Failpoint) -> None:
+    """A saved choice is posted as it is; before that, the next execution starts again."""
+    harness, _ = build_harness(reply, directory, BROKEN, GOOD, BROKEN, BROKEN)
+    assert await harness.ask(RaisingFailpoints(point)) is Outcome.ANSWERED
+
+    assert len(reply.visible_messages) == 1
+    assert reply_text(reply.visible_messages).strip() == reply_text_of(GOOD)
+    assert (await read_details(harness)).scores == (1, 3, 1, 1)
+
+
+async def test_question_gets_the_slot_of_the_newest_candidate(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """The reply keeps the others; the candidate counts as given up."""
+    harness, engine = build_harness(reply, directory, BROKEN, GOOD, GOOD, GOOD)
+    engine.is_held = True
+    running = asyncio.create_task(harness.ask())
+    await engine.are_held.wait()
+    loaded = await harness.generator.wait_for_model()
+    assert loaded.slots.locked()
+    assert not loaded.is_full
+    async with harness.generator.hold_slot(loaded, exclusive=False):
+        assert [request_id[-2:] for request_id in engine.aborted_ids] == ["-3"]
+    for number in (1, 2):
+        engine.abort_request(engine.aborted_ids[0][:-1] + str(number))
+
+    assert await running is Outcome.ANSWERED
+    assert (await read_details(harness)).scores == (1, None, None, None)
+    assert harness.list_buttons() == ["Regenerate", "Details"]
+
+
+async def test_secrets_in_other_candidates_are_masked(reply: ReplyHarness, directory: Path) -> None:
+    """Redis has no text that a reply could not show."""
+    key = "AKIA" + "Q7MZX2LPD4RT6WBY"
+    harness, _ = build_harness(reply, directory, GOOD, f"{GOOD}{key}", GOOD, GOOD)
+    await harness.ask()
+    present, _ = await harness.read_versions()
+
+    assert present is not None
+    assert "<secret:" in present.others[0].text
+    assert present.others[0].token_ids == ()
+    assert key not in present.model_dump_json()

@@ -1,0 +1,146 @@
+"""
+Candidate race: the same prompt with further seeds, while the first candidate grows.
+
+The others begin when the first one opens a fence. By then its prompt is in the KV cache, and a
+reply without code has cost nothing more.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from contract.reply_details import derive_seed
+from worker.aio import cancel_and_wait
+from worker.answering.candidates.choice import Score, choose_candidate, has_fence
+from worker.answering.generated_text import GeneratedText
+from worker.answering.generator import Generator, LoadedModel
+from worker.engine import FinishReason, Request
+
+log = structlog.get_logger()
+
+CANDIDATE_PRIORITY: Final = -1
+"""Below every question's: its prefill comes before a candidate's tokens."""
+ABANDONED_ENDINGS: Final = frozenset({FinishReason.STOPPED, FinishReason.TIMEOUT})
+
+ScoreText = Callable[[GeneratedText], Awaitable[Score]]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One text for a reply; `score` is `None` until its checks have ended."""
+
+    seed: int
+    generated: GeneratedText
+    score: Score | None = None
+
+
+@dataclass(slots=True)
+class CandidateRace:
+    """
+    The candidates of one reply, the first of which the caller generates by `request`.
+
+    At most `limit` take part, as far as slots are free. At the end of the `async with`, the others
+    are cancelled. One that fails is left out.
+    """
+
+    generator: Generator
+    loaded: LoadedModel
+    request: Request
+    first: GeneratedText
+    score_text: ScoreText
+    limit: int
+    candidates: list[Candidate] = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _searched: int = 0
+    _is_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.candidates = [Candidate(self.request.sampling.seed, self.first)]
+
+    async def __aenter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        """Cancel what still runs, and free its slots."""
+        await cancel_and_wait(self._tasks)
+
+    @property
+    def best_index(self) -> int:
+        """Index of the candidate that becomes the reply."""
+        return choose_candidate([candidate.score for candidate in self.candidates])
+
+    async def watch_text(self, text: str) -> None:
+        """Start the other candidates when the growing text opens a fence."""
+        if self.limit > 1 and not self._tasks and has_fence(text, self._searched):
+            await self._start_others()
+            self.limit = len(self.candidates)
+        self._searched = len(text)
+
+    async def wait_for_end(self) -> None:
+        """Wait until the others have ended, and score all, unless the first was not ended."""
+        if self._is_stopped or not self._tasks:
+            return
+        if self.first.finish_reason in ABANDONED_ENDINGS:
+            self.stop()
+            return
+        self._tasks.append(asyncio.create_task(self._score(self.candidates[0])))
+        await asyncio.wait(self._tasks)
+
+    def stop(self) -> None:
+        """End all candidates but the first, which the caller ends."""
+        self._is_stopped = True
+        for task in self._tasks:
+            task.cancel()
+        for candidate in self.candidates:
+            candidate.score = None
+
+    async def _start_others(self) -> None:
+        for number in range(1, self.limit):
+            seed = derive_seed(self.request.sampling.seed, number)
+            request = replace(
+                self.request,
+                id=f"{self.request.id}-{number}",
+                sampling=replace(self.request.sampling, seed=seed),
+                priority=CANDIDATE_PRIORITY,
+            )
+            if not await self.generator.take_spare_slot(self.loaded, request.id):
+                return
+            text = GeneratedText(deadline=self.first.deadline, labels=self.first.labels)
+            candidate = Candidate(seed, text)
+            self.candidates.append(candidate)
+            task = asyncio.create_task(self._run(candidate, request))
+            # Also for a task that is cancelled before it begins.
+            task.add_done_callback(partial(self._release_slot, request.id))
+            self._tasks.append(task)
+
+    async def _run(self, candidate: Candidate, request: Request) -> None:
+        try:
+            stream = self.generator.stream_text(self.loaded, request, candidate.generated)
+            async with aclosing(stream) as texts:
+                async for _ in texts:
+                    pass
+        except Exception as error:  # noqa: BLE001 - the reply does not need this candidate
+            log.warning("candidate failed", error=type(error).__name__)
+            return
+        finally:
+            self._release_slot(request.id)
+        if candidate.generated.finish_reason not in ABANDONED_ENDINGS:
+            await self._score(candidate)
+
+    def _release_slot(self, request_id: str, _: object = None) -> None:
+        self.loaded.spare_slots.release_slot(request_id)
+
+    async def _score(self, candidate: Candidate) -> None:
+        try:
+            candidate.score = await self.score_text(candidate.generated)
+        except Exception as error:  # noqa: BLE001 - the reply does not need this score
+            log.warning("candidate not checked", error=type(error).__name__)
