@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS_DIRECTORY = REPOSITORY / "requirements"
 DEMO_REQUIREMENTS = ("bot", "worker", "fakeslack", "demo")
 POLL_INTERVAL_SECONDS = 0.1
-REQUIREMENT_SETS = {"demo": DEMO_REQUIREMENTS, "dev": (*DEMO_REQUIREMENTS, "dev")}
+REQUIREMENT_SETS = {"demo": DEMO_REQUIREMENTS, "dev": (*DEMO_REQUIREMENTS, "finetune", "dev")}
 LARGE_DOWNLOAD_NOTICE = (
     "pip's indexes have no CPU build of torch. Downloading the general build with its CUDA "
     "libraries: 3 to 4 GB, once. To avoid it, add an index with CPU builds: PIP_EXTRA_INDEX_URL=…"

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 REPOSITORY: Final = Path(__file__).parents[2]
-PRODUCT: Final = ("bot", "worker", "contract", "fakeslack", "demo", "bench", "scripts")
+PRODUCT: Final = ("bot", "worker", "contract", "fakeslack", "demo", "bench", "scripts", "finetune")
 SUPPORT: Final = ("testing", "chaos")
 PACKAGES: Final = (*PRODUCT, *SUPPORT, "tests")
 BANNED: Final = re.compile(

@@ -1,0 +1,1 @@
+"""Fine-tuning of StarChat: `python -m finetune prepare` and `python -m finetune train`."""
