@@ -16,7 +16,8 @@ from bot.handlers.asks.handlers import AskHandlers
 from bot.handlers.asks.private_asks import PrivateAsks
 from bot.handlers.asks.shortcut import ShortcutHandler
 from bot.handlers.backfill import Backfill
-from bot.handlers.commands import CommandHandler, CommandQuota
+from bot.handlers.commands import CommandHandler
+from bot.handlers.current_code.parts import build_code_requests
 from bot.handlers.edits import EditHandler
 from bot.handlers.home.home_handler import HomeHandler
 from bot.handlers.home.parts import build_home
@@ -67,6 +68,7 @@ from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
 from bot.store.acceptance import QueueLimits
 from bot.store.budgets import DailyBudgets
+from bot.store.command_quota import CommandQuota
 from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
@@ -144,7 +146,15 @@ class Composition:
             failpoints=failpoints,
             describe_rules=rules.describe_channel,
         )
-        commands = CommandHandler(thread_modes, purge, queue, notices, self.metrics, quota)
+        commands = CommandHandler(
+            thread_modes,
+            purge,
+            queue,
+            notices,
+            self.metrics,
+            quota,
+            build_code_requests(identity, web_client, users, notices, background),
+        )
         placeholders = PlaceholderPoster(
             redis, queue, poster, background, languages, line=self._build_line()
         )
@@ -354,7 +364,13 @@ class Composition:
             stops,
             ReplySource(identity, cache, has_consent=False),
         )
-        sweeps = [sessions.end_due, deletion.delete_due, reworks.rules.refresh_due]
+        code = reworks.commands.code
+        sweeps = [
+            sessions.end_due,
+            deletion.delete_due,
+            reworks.rules.refresh_due,
+            code.delivery.deliver_due,
+        ]
         follow_up = StopFollowUp(
             stops, poster, cache, shared.background, sweeps, notices.languages, failpoints
         )
@@ -364,7 +380,7 @@ class Composition:
         details = DetailsHandler(poster, notices, shared.background)
         return (
             StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            ReplyControls(deletion, details, reworks, votes, notices),
+            ReplyControls(deletion, details, reworks, votes, code, notices),
         )
 
 

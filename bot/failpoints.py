@@ -25,6 +25,9 @@ class Failpoint(StrEnum):
     AFTER_RULES_SAVED = "after_rules_saved"
     AFTER_DELETION_RECORD = "after_deletion_record"
     AFTER_PART_DELETED = "after_part_deleted"
+    AFTER_CODE_RECORD = "after_code_record"
+    AFTER_CODE_UPLOADED = "after_code_uploaded"
+    AFTER_CODE_SHARED = "after_code_shared"
 
 
 class Failpoints(failpoints.Failpoints):

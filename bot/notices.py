@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from bot import texts
+from bot.current_code import texts as code_texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
 from bot.messages.research_texts import RESEARCH_TOLD
@@ -68,6 +69,11 @@ class Sentence(StrEnum):
     OTHERS_NOT_KEPT = "others_not_kept"
     REPLY_NOT_CUT = "reply_not_cut"
     LATER_TURN = "later_turn"
+    CODE_RUNNING = "code_running"
+    CODE_MISSING = "code_missing"
+    CODE_UNREADABLE = "code_unreadable"
+    CODE_NOT_ALLOWED = "code_not_allowed"
+    CODE_NOT_SHARED = "code_not_shared"
     VOTE_DELAYED = "vote_delayed"
     VOTE_GONE = "vote_gone"
     VOTE_REFUSED = "vote_refused"
@@ -99,6 +105,11 @@ FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     Sentence.OTHERS_NOT_KEPT: texts.OTHERS_NOT_KEPT,
     Sentence.REPLY_NOT_CUT: texts.REPLY_NOT_CUT,
     Sentence.LATER_TURN: texts.LATER_TURN,
+    Sentence.CODE_RUNNING: code_texts.CODE_RUNNING,
+    Sentence.CODE_MISSING: code_texts.CODE_MISSING,
+    Sentence.CODE_UNREADABLE: code_texts.CODE_UNREADABLE,
+    Sentence.CODE_NOT_ALLOWED: code_texts.CODE_NOT_ALLOWED,
+    Sentence.CODE_NOT_SHARED: code_texts.CODE_NOT_SHARED,
     Sentence.VOTE_DELAYED: texts.VOTE_DELAYED,
     Sentence.VOTE_GONE: texts.VOTE_GONE,
     Sentence.VOTE_REFUSED: texts.VOTE_REFUSED,

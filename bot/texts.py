@@ -27,6 +27,7 @@ HELP_TEXT: Final = Phrase(
     "• `forget`: I delete my copy of this thread.\n"
     "• `stop`: I stop answering your questions in this thread.\n"
     "• `rules`: I show this channel's rules, and what I'm told here.\n"
+    "• `current code`: I put this thread's code together, as files.\n"
     "I can be wrong, so read my code before you run it."
 )
 WELCOME: Final = Phrase(

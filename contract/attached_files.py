@@ -1,9 +1,9 @@
 """References to the files of messages: what a worker needs to read a file from Slack."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_FILES_PER_THREAD: Final = 8
 """Files of a thread that a worker reads: the question's, then the newest."""
@@ -12,6 +12,8 @@ MAX_NAME_CHARACTERS: Final = 200
 MAX_PREVIEW_CHARACTERS: Final = 4_000
 """Longer previews are cut; Slack shows a few lines."""
 MAX_URL_CHARACTERS: Final = 1_000
+MAX_TEXT_CHARACTERS: Final = 256 * 1024
+"""The rest of a longer text is not kept."""
 FILE_ID_PATTERN: Final = r"^[A-Za-z0-9]{1,100}$"
 KIND_PATTERN: Final = r"^[A-Za-z0-9.+_/-]{0,100}$"
 """A media type, Slack's `filetype` or Slack's `mode`; empty if Slack gives none."""
@@ -59,3 +61,20 @@ class FileReference(BaseModel):
     def may_be_text(self) -> bool:
         """Whether the media type does not exclude text."""
         return NO_TEXT_PATTERN.match(self.mimetype) is None
+
+
+class CachedFile(BaseModel):
+    """Text of a file in Redis; `None` if it is no text. `is_cut` if the file is longer."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    text: str | None = Field(max_length=MAX_TEXT_CHARACTERS)
+    is_cut: bool = False
+
+    @classmethod
+    def from_entry(cls, entry: str | bytes | None) -> Self | None:
+        """Parse an entry; `None` if there is none, or another version wrote it."""
+        try:
+            return None if entry is None else cls.model_validate_json(entry)
+        except ValidationError:
+            return None

@@ -149,6 +149,25 @@ def deletion_schedule(team: str) -> str:
     return f"starchat:{team}:deletion_schedule"
 
 
+def code_schedule(team: str) -> str:
+    """
+    Return the sorted set of threads whose code is put together, by the next attempt (s).
+
+    A member is `channel:thread_ts`.
+    """
+    return f"starchat:{team}:code_schedule"
+
+
+def code_run(team: str, channel: str, thread_ts: str) -> str:
+    """Return who asked for a thread's code, and the files of it: see `record_code_run.lua`."""
+    return f"starchat:{team}:code_run:{channel}:{thread_ts}"
+
+
+def code_press(team: str, channel: str, ts: str) -> str:
+    """Return the marker of a request for a thread's code: of a press, or of a message."""
+    return f"starchat:{team}:code_press:{channel}:{ts}"
+
+
 def vote_outbox(team: str) -> str:
     """Return the list of votes and deletions that are not in the bots' database yet, as JSON."""
     return f"starchat:{team}:vote_outbox"

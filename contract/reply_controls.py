@@ -19,6 +19,7 @@ from contract.texts import (
     ANOTHER_BUTTON,
     BAD_LABEL,
     CONTINUE_BUTTON,
+    CURRENT_CODE_BUTTON,
     DELETE_BUTTON,
     DELETE_LABEL,
     DELETE_QUESTION,
@@ -38,6 +39,8 @@ DETAILS_ACTION_ID: Final = "show_details"
 """`action_id` of the button that shows how a reply was generated."""
 VOTE_ACTION_ID: Final = "vote_reply"
 """`action_id` of the feedback buttons, with 👍 and 👎."""
+CODE_ACTION_ID: Final = "current_code"
+"""`action_id` of the button that puts the code of a thread together."""
 RAN_ACTION_ID: Final = "code_ran"
 """`action_id` of the button by which a person tells that the code ran."""
 NO_VERSION: Final = "-"
@@ -109,8 +112,9 @@ def build_controls(
     """
     Return the blocks with the controls of a reply, the most important one last.
 
-    Others see the votes alone, except in a direct message. *It ran* is there if the reply
-    `has_code`. The values hold all that a press needs: Redis forgets a job an hour after its end.
+    Others see the votes and *Current code* alone, except in a direct message. *It ran* and
+    *Current code* are there if the reply `has_code`. The values hold all that a press needs: Redis
+    forgets a job an hour after its end.
     """
     visible_to = [] if is_direct else [address.asker]
     vote = f"{address.to_value()} {details.reply_id or NO_VERSION}"
@@ -118,6 +122,8 @@ def build_controls(
     if has_code:
         label = RAN_BUTTON.translate(language)
         buttons.append(_build_button(RAN_ACTION_ID, label, f"ran {vote}", ()))
+        label = CURRENT_CODE_BUTTON.translate(language)
+        buttons.append(_build_button(CODE_ACTION_ID, label, address.to_value(), ()))
     shown = {
         ReworkKind.REGENERATE: bool(details.reply_id),
         ReworkKind.CONTINUE: versions.is_cut,

@@ -4,45 +4,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from redis import Redis
 
+from bot.handlers.current_code.requests import CodeRequests
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.messages.admission import VERDICT_BY_COMMAND, ThreadMode, Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.notices import Notice, Sentence, round_seconds
 from bot.store.acceptance import BUDGET_OUTCOMES, EnqueueOutcome, Receipt
+from bot.store.command_quota import CommandQuota
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from bot.store.thread_modes import ThreadModes
-from contract import keys, queue_eta
+from contract import queue_eta
 
-SECONDS_PER_MINUTE: Final = 60
 COUNTED_VERDICTS: Final = frozenset(VERDICT_BY_COMMAND.values())
 """Verdicts that count against the quota of their author."""
 
 log = structlog.get_logger()
-
-
-MAX_COMMANDS_PER_MINUTE: Final = 10
-"""Commands of one user within a minute; each deletes data or posts a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandQuota:
-    """Counts the commands of each user of a team. Methods raise `RedisError`."""
-
-    redis: Redis
-    team: str
-
-    def take_command(self, user: str) -> bool:
-        """Count a command of a user, from 0 again every minute; return whether it may run."""
-        key = keys.command_quota(self.team, user)
-        with self.redis.pipeline() as pipe:
-            pipe.set(key, 0, nx=True, ex=SECONDS_PER_MINUTE)
-            pipe.incr(key)
-            _, commands = pipe.execute()
-        return int(commands) <= MAX_COMMANDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +34,7 @@ class CommandHandler:
     notices: NoticeOutbox
     metrics: Metrics
     quota: CommandQuota
+    code: CodeRequests
 
     def run_command(self, post: MessagePosted, verdict: Verdict) -> None:
         """Run the command in a message and confirm it once."""
@@ -63,6 +43,9 @@ class CommandHandler:
             # The confirmation is recorded after the command has run.
             return
         if verdict in COUNTED_VERDICTS and not self._take_command(post):
+            return
+        if verdict is Verdict.CODE:
+            self.code.request_by_word(post)
             return
         match verdict:
             case Verdict.FOLLOW:

@@ -7,11 +7,11 @@ from typing import Final
 from bot import texts
 from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.asks.command import SlashCommand
-from bot.handlers.commands import CommandQuota
 from bot.handlers.rules.settings_handler import SettingsCommand, SettingsHandler
 from bot.messages.admission import CHINESE_COMMANDS, read_words
 from bot.messages.message import BotIdentity
 from bot.rules.texts import Words
+from bot.store.command_quota import CommandQuota
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta

@@ -32,6 +32,7 @@ class Verdict(StrEnum):
     FORGET = "forget"
     STOP = "stop"
     RULES = "rules"
+    CODE = "current_code"
     OUTSIDER = "outsider"
     UNVERIFIED = "unverified"
     NOT_ALLOWED = "not_allowed"
@@ -47,6 +48,7 @@ VERDICT_BY_COMMAND: Final = {
     "forget": Verdict.FORGET,
     "stop": Verdict.STOP,
     "rules": Verdict.RULES,
+    "current code": Verdict.CODE,
 }
 CHINESE_COMMANDS: Final = {
     **dict.fromkeys(("帮助", "幫助"), "help"),
@@ -59,6 +61,7 @@ CHINESE_COMMANDS: Final = {
     **dict.fromkeys(("设置", "設定"), "settings"),
     **dict.fromkeys(("撤销", "復原"), "undo"),
     **dict.fromkeys(("提问", "提問"), "ask"),
+    **dict.fromkeys(("当前代码", "目前代碼", "目前程式碼"), "current code"),
 }
 """Commands in Chinese, with their English words. They count as a whole message only."""
 RULES_QUESTION: Final = ("what", "are", "you", "told", "here")
@@ -164,10 +167,11 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
     rest = mrkdwn.to_plain_text(mrkdwn.remove_mentions(text, identity.user_id), {})
     if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
         return Verdict.EMPTY
-    if len(rest) <= MAX_COMMAND_CHARACTERS and tuple(read_words(rest)) == RULES_QUESTION:
+    words = tuple(read_words(rest)) if len(rest) <= MAX_COMMAND_CHARACTERS else ()
+    if words == RULES_QUESTION:
         return Verdict.RULES
-    word = read_single_word(rest)
-    return VERDICT_BY_COMMAND.get(CHINESE_COMMANDS.get(word, word))
+    name = " ".join(words) or read_single_word(rest)
+    return VERDICT_BY_COMMAND.get(CHINESE_COMMANDS.get(name, name))
 
 
 def is_stop_word(text: str, identity: BotIdentity) -> bool:

@@ -11,6 +11,7 @@ from bot.messages.votes.entries import Id, Version
 from bot.messages.votes.presses import Mark
 from contract.job import Thread
 from contract.reply_controls import (
+    CODE_ACTION_ID,
     DELETE_ACTION_ID,
     DETAILS_ACTION_ID,
     NO_VERSION,
@@ -87,6 +88,16 @@ class DetailsRequested(BaseModel):
     user: SlackId
 
 
+class CodeRequested(BaseModel):
+    """Request of `user`, pressed at `pressed_at`, for the current code of a thread."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    user: SlackId
+    pressed_at: Timestamp
+
+
 class ReworkRequested(BaseModel):
     """Request of `user`, pressed at `pressed_at` (Slack's time), for work on a finished reply."""
 
@@ -125,13 +136,20 @@ class UnreadablePress(BaseModel):
 
 UNREADABLE_ERRORS: Final = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
 ControlPress = (
-    DeletionRequested | DetailsRequested | ReworkRequested | VoteRequested | UnreadablePress
+    CodeRequested
+    | DeletionRequested
+    | DetailsRequested
+    | ReworkRequested
+    | VoteRequested
+    | UnreadablePress
 )
 """Press of a control of a finished reply."""
 BlockAction = ReanswerRequested | StopRequested | ShareRequested | ControlPress
 KIND_BY_ACTION: Final = {action: kind for kind, action in REWORK_ACTION_IDS.items()}
 VOTES: Final = frozenset({VOTE_ACTION_ID, RAN_ACTION_ID})
-CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION, *VOTES})
+CONTROLS: Final = frozenset(
+    {CODE_ACTION_ID, DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION, *VOTES}
+)
 """Controls of a finished reply."""
 
 
@@ -154,6 +172,8 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
 def _parse_control(body: Json, action: Json, identity: BotIdentity) -> ControlPress:
     """Parse a press of a reply's control; a bad value is no reason to stay silent."""
     try:
+        if action["action_id"] == CODE_ACTION_ID:
+            return _parse_code_request(body, action, identity)
         if action["action_id"] == DELETE_ACTION_ID:
             return _parse_deletion(body, action["value"], identity)
         if action["action_id"] == DETAILS_ACTION_ID:
@@ -215,6 +235,15 @@ def _parse_details(body: Json, value: str, identity: BotIdentity) -> DetailsRequ
         address=address,
         details=ReplyDetails.from_value(details),
         user=_require_user(body),
+    )
+
+
+def _parse_code_request(body: Json, action: Json, identity: BotIdentity) -> CodeRequested:
+    address = ReplyAddress.from_value(action["value"])
+    return CodeRequested(
+        thread=_read_thread(body, address, identity),
+        user=_require_user(body),
+        pressed_at=action["action_ts"],
     )
 
 

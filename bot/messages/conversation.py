@@ -56,7 +56,7 @@ def build_conversation(
         for m in before
         if m.ts == until or not (m.kind is AuthorKind.REPLY or is_command(m, identity))
     ]
-    turns = (*spoken, *_build_replies(before))
+    turns = (*spoken, *build_replies(before))
     shown = tuple(t for t in turns if t.text.strip() or t.files or t.ts == until)
     return limit_files(order_turns(shown, until=until))
 
@@ -146,7 +146,8 @@ def build_turn(
     return Turn(speaker=Speaker.USER, text=text, ts=message.ts, name=name, files=message.references)
 
 
-def _build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
+def build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """Return a turn for each reply, from the messages of its parts."""
     # A reply to a deleted question would repeat what its author has taken back.
     questions = {m.ts for m in messages if m.kind is not AuthorKind.REPLY}
     replies = [m for m in messages if m.kind is AuthorKind.REPLY and m.question_ts in questions]

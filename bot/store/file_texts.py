@@ -1,6 +1,6 @@
-"""File texts: the worker's copies of files, deleted with their messages and files."""
+"""File texts: the worker's copies of files, which are deleted with their messages and files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from redis import Redis
@@ -8,6 +8,7 @@ from redis import Redis
 from bot.store.client import decode_reply
 from bot.store.scripts import load_text_script
 from contract import keys
+from contract.attached_files import CachedFile
 from contract.job import Thread
 
 ENTRIES_PER_PAGE: Final = 2_000
@@ -21,6 +22,21 @@ class FileTexts:
         """Use `redis`."""
         self._redis = redis
         self._drop_script = redis.register_script(load_text_script("drop_files"))
+
+    def read_files(
+        self, thread: Thread, shares: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """Return the whole texts of files that are kept; `shares` are file ids with their `ts`."""
+        if not shares:
+            return {}
+        cache = keys.file_cache(thread.team, thread.channel, thread.ts)
+        entries = self._redis.hmget(cache, [keys.file_field(*share) for share in shares])
+        found = zip(shares, map(CachedFile.from_entry, entries), strict=True)
+        return {
+            share: file.text
+            for share, file in found
+            if file is not None and file.text is not None and not file.is_cut
+        }
 
     def drop_message_files(self, thread: Thread, ts: str, *, keep: Collection[str] = ()) -> None:
         """Delete the texts of a message's files, except those with these ids."""

@@ -2,8 +2,9 @@
 
 from redis import Redis
 
+from bot.store.client import decode_reply
 from contract import keys
-from contract.answers import Answer, previous_field
+from contract.answers import PREVIOUS_SUFFIX, Answer, previous_field
 from contract.job import Thread
 
 
@@ -18,3 +19,13 @@ class StoredAnswers:
         key = keys.answer_cache(thread.team, thread.channel, thread.ts)
         present, previous = self._redis.hmget(key, [ts, previous_field(ts)])
         return Answer.from_json(present), Answer.from_json(previous)
+
+    def read_texts(self, thread: Thread) -> dict[str, str]:
+        """Return the texts of a thread's replies by the `ts` of their questions."""
+        entries = self._redis.hgetall(keys.answer_cache(thread.team, thread.channel, thread.ts))
+        found = {decode_reply(ts): Answer.from_json(entry) for ts, entry in entries.items()}
+        return {
+            ts: answer.text
+            for ts, answer in found.items()
+            if answer is not None and answer.text and not ts.endswith(PREVIOUS_SUFFIX)
+        }

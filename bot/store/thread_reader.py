@@ -81,7 +81,7 @@ class ThreadReader:
         Return the bot's messages that answer a question, from Slack, in order.
 
         A message with a file has no metadata: it belongs to the reply above it, or shares one of
-        `files` (Slack's ids).
+        `files` (Slack's ids). One with words above its files is current code, and no part.
         """
         found, is_inside = [], False
         for raw in self._fetch_pages(thread):
@@ -90,7 +90,7 @@ class ThreadReader:
             payload, shared = read_metadata(raw), _as_list(raw.get("files"))
             if payload:
                 is_inside = payload.get("question") == question_ts
-            is_part = is_inside and bool(payload or shared)
+            is_part = is_inside and bool(payload or (shared and not raw.get("text")))
             if is_part or any(file.get("id") in files for file in shared):
                 found.append(raw)
         return found

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from contract.attached_files import MAX_FILES_PER_THREAD, FileReference
+from contract.attached_files import MAX_FILES_PER_THREAD, CachedFile, FileReference
 from contract.conversation import Speaker, Turn
 from contract.job import BadJobError, Job
 from testing.queue_inspector import make_job
@@ -56,3 +56,11 @@ def test_label_and_kind_are_what_people_know() -> None:
     assert FileReference(id="F1", title="Notes").label == "Notes"
     assert FileReference(id="F1", mimetype="application/json").may_be_text
     assert not FileReference(id="F1", mimetype="application/pdf").may_be_text
+
+
+def test_cached_text_survives_a_round_trip() -> None:
+    """An entry of another version is none."""
+    file = CachedFile(text="a\r\n", is_cut=True)
+    assert CachedFile.from_entry(file.model_dump_json().encode()) == file
+    assert CachedFile.from_entry(None) is None
+    assert CachedFile.from_entry('{"text": 1}') is None

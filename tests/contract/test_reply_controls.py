@@ -69,17 +69,19 @@ def test_only_the_asker_sees_the_controls() -> None:
 
 
 def test_everyone_may_vote() -> None:
-    """*It ran* is there if there is code; a reply without an id has a word for it."""
+    """*It ran* and *Current code* are there if there is code; a reply may have no id."""
     details = ReplyDetails(reply_id="0a")
     actions, quiet = build_controls(
         ADDRESS, details, is_direct=False, has_code=True, language=Language.ENGLISH
     )
-    ran, feedback = actions["elements"][0], quiet["elements"][0]
+    ran, code = actions["elements"][:2]
+    feedback = quiet["elements"][0]
     sides = [feedback["positive_button"]["value"], feedback["negative_button"]["value"]]
 
     assert ran["value"] == "ran 1.0 2.0 U1 0a"
     assert sides == ["up 1.0 2.0 U1 0a", "down 1.0 2.0 U1 0a"]
-    assert "visible_to_user_ids" not in ran | feedback
+    assert (code["action_id"], code["value"]) == ("current_code", "1.0 2.0 U1")
+    assert "visible_to_user_ids" not in ran | code | feedback
     _, plain = build_controls(ADDRESS, ReplyDetails(), is_direct=False, language=Language.ENGLISH)
     assert plain["elements"][0]["positive_button"]["value"] == "up 1.0 2.0 U1 -"
 

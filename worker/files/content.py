@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import Final
 
-from contract.attached_files import FileReference
+from contract.attached_files import MAX_TEXT_CHARACTERS, FileReference
 from contract.masking import drop_last_word, mask_secrets
 
 BYTE_ORDER_MARKS: Final = (
@@ -20,7 +20,6 @@ MAGIC_NUMBERS: Final = (
 """Beginnings of common binary files, some of which are otherwise text for a while."""
 CONTROL_CHARACTERS: Final = re.compile("[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 """Control characters besides white space, backspace and the escape of terminal colors."""
-MAX_TEXT_CHARACTERS: Final = 256 * 1024
 MAX_CONTROL_SHARE: Final = 0.01
 """A text with more control characters than this is a binary file that happens to decode."""
 HTML_BEGINNING: Final = re.compile(

@@ -7,28 +7,18 @@ A text expires as the other cached text of its thread does. It is deleted with i
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.attached_files import CachedFile
 from contract.job import Job
 from contract.scripts import SET_ASIDE
 from worker import scripts
-from worker.files.content import MAX_TEXT_CHARACTERS
 from worker.files.downloads import MAX_FILE_BYTES
 from worker.jobs.leases import JOB_PREFIX
 
 MAX_FILE_BYTES_PER_THREAD: Final = 8 * MAX_FILE_BYTES
 """Bytes of a thread's files as JSON; those of the oldest messages are dropped first."""
-
-
-class CachedFile(BaseModel):
-    """Text of a file; `None` if it is no text. `is_cut` if the file is longer."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    text: str | None = Field(max_length=MAX_TEXT_CHARACTERS)
-    is_cut: bool = False
 
 
 class FileCache:
@@ -55,7 +45,7 @@ class FileCache:
         return {
             file_id: file
             for (file_id, _), entry in zip(wanted, entries, strict=True)
-            if (file := _parse_entry(entry)) is not None
+            if (file := CachedFile.from_entry(entry)) is not None
         }
 
     async def store_file(self, job: Job, share: tuple[str, str], file: CachedFile) -> None:
@@ -83,11 +73,3 @@ class FileCache:
 
 def _cache_key(job: Job) -> str:
     return keys.file_cache(job.thread.team, job.thread.channel, job.thread.ts)
-
-
-def _parse_entry(entry: str | None) -> CachedFile | None:
-    """Parse an entry; `None` if there is none, or another version of the worker wrote it."""
-    try:
-        return None if entry is None else CachedFile.model_validate_json(entry)
-    except ValidationError:
-        return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 
-from contract.attached_files import MAX_NAME_CHARACTERS, FileReference
+from contract.attached_files import MAX_NAME_CHARACTERS, CachedFile, FileReference
 from contract.conversation import Conversation
 from contract.job import Job
 from contract.language import Translatable
@@ -18,7 +18,7 @@ from contract.slack_errors import SCOPE_ERRORS
 from worker.errors import NotAllowedError, SlackUnavailableError
 from worker.files.content import is_sign_in_page, read_text, shows_end
 from worker.files.downloads import FileDownloads, UnreadableFileError
-from worker.files.file_cache import CachedFile, FileCache
+from worker.files.file_cache import FileCache
 from worker.prompt.builder import Prompt
 from worker.prompt.file_excerpts import FileExcerpt, FileText
 from worker.render.file_notes import ReadFile, UnreadFile, UnreadReason, describe_files

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.handlers.current_code.requests import CodeRequests
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.handlers.votes.vote_handler import VoteHandler
 from bot.messages.block_actions import (
+    CodeRequested,
     ControlPress,
     DeletionRequested,
     DetailsRequested,
@@ -30,11 +32,14 @@ class ReplyControls:
     details: DetailsHandler
     reworks: ReworkHandler
     votes: VoteHandler
+    code: CodeRequests
     notices: NoticeOutbox
 
     def handle_press(self, press: ControlPress) -> None:
         """Do what a press asks for."""
         match press:
+            case CodeRequested():
+                self.code.request_by_button(press)
             case DeletionRequested():
                 self.deletion.delete_by_button(press)
             case DetailsRequested():

@@ -12,12 +12,12 @@ from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.asks.command import SlashCommand
-from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.messages.admission import Policy
 from bot.messages.message import AuthorKind, Message
 from bot.slack.members import ChannelMembers
 from bot.slack.users import User, UserDirectory
+from bot.store.command_quota import MAX_COMMANDS_PER_MINUTE, CommandQuota
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from bot.store.thread_cache import ThreadCache

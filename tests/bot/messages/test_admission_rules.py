@@ -74,6 +74,13 @@ def test_anybody_may_ask_for_the_rules(text: str) -> None:
     assert parse_command(f"{MENTION} {text}", BOT_IDENTITY) is Verdict.RULES
 
 
+@pytest.mark.parametrize("text", ["current code", "*Current code*!", "current_code", "当前代码"])
+def test_current_code_is_a_command(text: str) -> None:
+    """Two words, which a question may contain."""
+    assert parse_command(f"{MENTION} {text}", BOT_IDENTITY) is Verdict.CODE
+    assert parse_command(f"{MENTION} {text} please", BOT_IDENTITY) is None
+
+
 @pytest.mark.parametrize("text", ["what are you told here about tests?", "the rules", "told here"])
 def test_longer_questions_are_for_the_model(text: str) -> None:
     """Only the exact question is a command."""

@@ -7,6 +7,7 @@ import pytest
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     SHARE_ACTION_ID,
+    CodeRequested,
     DeletionRequested,
     DetailsRequested,
     ReanswerRequested,
@@ -19,6 +20,7 @@ from bot.messages.block_actions import (
 from bot.messages.events import Ignored
 from bot.messages.votes.presses import Mark
 from contract.reply_controls import (
+    CODE_ACTION_ID,
     DELETE_ACTION_ID,
     DETAILS_ACTION_ID,
     RAN_ACTION_ID,
@@ -67,6 +69,14 @@ def press(action_id: str, value: object, **more: Any) -> object:
     action = {"action_id": action_id, "value": value, "action_ts": message_ts(8)}
     body = block_action(actions=[action], container=container)
     return parse_block_action(body | more, BOT_IDENTITY)
+
+
+def test_anyone_may_ask_for_the_code() -> None:
+    """The time of the press tells two presses apart; a forged value is answered with a word."""
+    found = press(CODE_ACTION_ID, ADDRESS)
+    assert isinstance(found, CodeRequested)
+    assert (found.thread.ts, found.user, found.pressed_at) == (message_ts(1), ADA, message_ts(8))
+    assert isinstance(press(CODE_ACTION_ID, "x"), UnreadablePress)
 
 
 def test_controls_name_thread_question_and_asker() -> None:

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.attached_files import FileReference
+from contract.attached_files import MAX_TEXT_CHARACTERS, FileReference
 from testing.secret_samples import SampleMaker
 from worker.files.content import (
-    MAX_TEXT_CHARACTERS,
     decode_content,
     is_binary_start,
     is_sign_in_page,

@@ -5,12 +5,12 @@ from typing import Any
 from bot.messages.content.files import read_file_reference
 from bot.messages.message import AuthorKind, Message
 from contract import keys
-from contract.attached_files import FileReference
+from contract.attached_files import CachedFile, FileReference
 from contract.conversation import Conversation, Speaker, Turn
 from contract.masking import drop_last_word
 from testing.reply_harness import ReplyHarness
 from testing.workspace import ADA, GENERAL
-from worker.files.file_cache import CachedFile, FileCache
+from worker.files.file_cache import FileCache
 from worker.files.file_reader import ThreadFiles
 from worker.prompt.builder import Prompt
 from worker.prompt.file_excerpts import FileExcerpt, FileText, count_lines

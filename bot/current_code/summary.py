@@ -1,0 +1,85 @@
+"""Summary of the current code: its files, for whom each was changed, and what is missing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot.current_code import texts
+from bot.current_code.model import CodeChange, CurrentCode, CurrentFile, OutputFile
+from contract.language import JoinedPhrases, Translatable
+from contract.texts import LIST_COMMA
+
+MAX_SHOWN_CHANGES: Final = 5
+"""Changes of a file that are listed, the newest ones."""
+MAX_QUESTION_CHARACTERS: Final = 60
+MAX_NAME_CHARACTERS: Final = 40
+FORMATTING: Final = str.maketrans("", "", "*_~`|<>&")
+"""Signs that Slack could take for formatting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question: who asked (a name), its text, and its address, which may be empty."""
+
+    name: str
+    text: str
+    link: str = ""
+
+
+def choose_outputs(code: CurrentCode, max_files: int) -> tuple[OutputFile, ...]:
+    """Return what to upload: the first files, whole."""
+    chosen: list[OutputFile] = []
+    for file in code.files:
+        if len(chosen) + len(file.outputs) <= max_files:
+            chosen += file.outputs
+    return tuple(chosen)
+
+
+def describe_code(
+    code: CurrentCode,
+    outputs: Sequence[OutputFile],
+    questions: Mapping[str, Question],
+    num_unread: int = 0,
+) -> Translatable:
+    """Return the words above the files: `questions` by their `ts`."""
+    shown = [file for file in code.files if file.outputs[0] in outputs]
+    counts = (
+        (code.num_unfinished, texts.describe_unfinished),
+        (code.num_others, texts.describe_others),
+        (code.num_too_long + len(code.files) - len(shown), texts.describe_left_out),
+        (num_unread, texts.describe_unread),
+    )
+    lines = [line for file in shown for line in _describe_file(file, questions)]
+    notes = [describe(count) for count, describe in counts if count]
+    return JoinedPhrases([texts.HEADING, *lines, *notes])
+
+
+def _describe_file(file: CurrentFile, questions: Mapping[str, Question]) -> Iterator[Translatable]:
+    changes = list(dict.fromkeys(file.changes))
+    people: list[str | Translatable] = [
+        _describe_change(change, questions) for change in changes[-MAX_SHOWN_CHANGES:]
+    ]
+    if len(changes) > MAX_SHOWN_CHANGES:
+        people.insert(0, texts.describe_more_changes(len(changes) - MAX_SHOWN_CHANGES))
+    yield texts.FILE_LINE.with_values(file=file.name, people=JoinedPhrases(people, LIST_COMMA))
+    if file.diff is not None:
+        yield texts.DIFF_LINE.with_values(file=file.diff.name.rpartition("/")[2])
+    if file.is_masked:
+        yield texts.MASKED_LINE
+    if file.unclear:
+        yield texts.describe_unclear(len(file.unclear), file.unclear[0].name)
+
+
+def _describe_change(change: CodeChange, questions: Mapping[str, Question]) -> Translatable | str:
+    question = questions[change.ts]
+    name = _clean_words(question.name, MAX_NAME_CHARACTERS)
+    text = _clean_words(question.text, MAX_QUESTION_CHARACTERS)
+    words = texts.PERSON.with_values(name=name, question=text) if text else name
+    return JoinedPhrases([f"<{question.link}|", words, ">"], "") if question.link else words
+
+
+def _clean_words(text: str, max_characters: int) -> str:
+    """Return words on one line, without signs that format them."""
+    line = "".join(sign if sign.isprintable() else " " for sign in text[: max_characters * 20])
+    words = " ".join(line.translate(FORMATTING).split())
+    return words if len(words) <= max_characters else f"{words[: max_characters - 1]}…"

@@ -1,0 +1,1 @@
+"""The current code of a thread: requests, and the files that answer them."""

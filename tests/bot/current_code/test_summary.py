@@ -1,0 +1,67 @@
+"""Summary of the current code: literal words, and every gap."""
+
+from bot.current_code import texts
+from bot.current_code.assembly import assemble_code
+from bot.current_code.model import CodeTurn
+from bot.current_code.summary import Question, choose_outputs, describe_code
+from contract.language import Language
+from tests.bot.current_code.threads import assemble, fence, post, reply
+
+HALF = "def half(n):\n    return n / 2\n"
+QUESTIONS = {
+    f"{n}.0": Question("Ada", f"question {n}", f"https://x/archives/C1/p{n}") for n in range(1, 20)
+}
+
+
+def test_summary_names_files_people_and_differences() -> None:
+    """Words of people cannot format, link or ping."""
+    code = assemble(post(1, src_py=HALF), reply(1, HALF.replace("/", "//"), author="ULIN"))
+    asked = Question("*Lin*", "<!channel> `halve`\n & _more_ " + "x" * 80)
+    outputs = choose_outputs(code, 10)
+    shown = str(describe_code(code, outputs, {"1.0": asked}))
+
+    assert [one.name for one in outputs] == ["src.py", "src.py.diff"]
+    assert shown.split("\n")[1:] == [
+        f"• `src.py`, changed for Lin (“!channel halve more {'x' * 39}…”)",
+        str(texts.DIFF_LINE.with_values(file="src.py.diff")),
+    ]
+
+
+def test_summary_links_the_newest_questions() -> None:
+    """Earlier ones are counted."""
+    code = assemble(*(reply(n, HALF + f"# {n}\n") for n in range(1, 9)))
+    shown = str(describe_code(code, choose_outputs(code, 10), QUESTIONS))
+
+    assert "3 earlier changes, <https://x/archives/C1/p4|Ada (“question 4”)>" in shown
+    assert shown.endswith("<https://x/archives/C1/p8|Ada (“question 8”)>")
+
+
+def test_summary_tells_what_is_missing() -> None:
+    """Also in Chinese; nothing is called safe."""
+    masked = post(1, src_py='K = "<secret:aws-key:1>"\n' + HALF)
+    parts = reply(1, "# src.py\n" + HALF + "# v\n", HALF.replace("2", "3"))
+    cut = CodeTurn("2.0", "U1", fence("ls\n", "bash") + "```python\ndef x(", is_reply=True)
+    many = [reply(n, f"def f{n}(): pass\n") for n in range(3, 6)]
+    code = assemble_code([masked, reply(1, HALF.replace("2", "4")), parts, cut, *many])
+    outputs = choose_outputs(code, 4)
+    lines = str(describe_code(code, outputs, QUESTIONS, 2)).split("\n")
+
+    assert [one.name for one in outputs] == ["src.py", "src.part-1.py", "src.part-2.py", "f3.py"]
+    assert lines[2:] == [
+        str(texts.MASKED_LINE),
+        "   It's unclear where 2 blocks belong, so they're beside the file: `src.part-1.py` …",
+        "• `f3.py`, changed for <https://x/archives/C1/p3|Ada (“question 3”)>",
+        "1 block has no end and is left out.",
+        "1 block is left out: it looks like commands, output or an example.",
+        "2 files are left out: there is too much.",
+        "I don't keep the whole text of 2 posted files, so they aren't in here.",
+    ]
+    chinese = describe_code(code, outputs, QUESTIONS, 2).translate(Language.CHINESE)
+    assert not any(line in chinese for line in lines)
+
+
+def test_question_without_words_is_its_person() -> None:
+    """A file alone may be a question."""
+    code = assemble(reply(1, HALF))
+    shown = str(describe_code(code, choose_outputs(code, 10), {"1.0": Question("Ada", "")}))
+    assert shown.endswith("• `half.py`, changed for Ada")
