@@ -55,7 +55,7 @@ class ReplyDetails(BaseModel):
     `hints` counts what they hinted at. `hidden_secrets` values of the reply were masked.
     `is_reproducible` is whether the engine generates the same text again from the same prompt and
     seed. If further candidates were generated, `scores` has one entry for each, `None` where it was
-    given up. `candidate` is the one of this version and `chosen` the best by its score, from 0.
+    left out. `candidate` is the one of this version and `chosen` the best by its score, from 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)

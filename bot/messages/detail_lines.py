@@ -108,7 +108,7 @@ def _describe_candidates(details: ReplyDetails) -> list[Translatable]:
         Phrase(
             "seed {seed}: {score}",
             seed=derive_seed(details.seed, number - details.candidate),
-            score=Phrase("given up") if score is None else f"{score}/{MAX_SCORE}",
+            score=Phrase("left out") if score is None else f"{score}/{MAX_SCORE}",
         )
         for number, score in enumerate(details.scores)
     ]

@@ -74,7 +74,7 @@ def test_candidates_have_seed_and_score() -> None:
 
     [line] = [line for line in map(str, describe_details(details)) if "Candidates" in line]
     assert line == (
-        "Candidates: 3 (seed 41: 1/3, seed 42: 3/3, seed 43: given up). "
+        "Candidates: 3 (seed 41: 1/3, seed 42: 3/3, seed 43: left out). "
         "The checks chose 2, and you see 2."
     )
 

@@ -51,7 +51,7 @@ def choose_candidate(scores: Sequence[Score | None]) -> int:
     """
     Return the index of the best score: the first one's, unless another is strictly better.
 
-    `None` is a candidate that was given up, or whose checks did not end.
+    `None` is a candidate that was left out: it was given up, or not checked in time.
     """
     first = scores[0]
     if first is None:

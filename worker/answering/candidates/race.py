@@ -6,6 +6,7 @@ reply without code has cost nothing more.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from worker.engine import FinishReason, Request
 
 log = structlog.get_logger()
 
+MAX_SCORING_SECONDS: Final = 1.0
+"""Seconds by which the checks of all candidates may delay the reply."""
 CANDIDATE_PRIORITY: Final = -1
 """Below every question's: its prefill comes before a candidate's tokens."""
 ABANDONED_ENDINGS: Final = frozenset({FinishReason.STOPPED, FinishReason.TIMEOUT})
@@ -86,14 +89,18 @@ class CandidateRace:
         self._searched = len(text)
 
     async def wait_for_end(self) -> None:
-        """Wait until the others have ended, and score all, unless the first was not ended."""
+        """Wait until the others have ended, and score all, unless the first was stopped."""
         if self._is_stopped or not self._tasks:
             return
         if self.first.finish_reason in ABANDONED_ENDINGS:
             self.stop()
             return
-        self._tasks.append(asyncio.create_task(self._score(self.candidates[0])))
         await asyncio.wait(self._tasks)
+        # One after another, as the blocks of a reply: no reply holds more than one child.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MAX_SCORING_SECONDS):
+                for candidate in self.candidates:
+                    await self._score(candidate)
 
     def stop(self) -> None:
         """End all candidates but the first, which the caller ends."""
@@ -130,17 +137,19 @@ class CandidateRace:
                     pass
         except Exception as error:  # noqa: BLE001 - the reply does not need this candidate
             log.warning("candidate failed", error=type(error).__name__)
-            return
         finally:
             self._release_slot(request.id)
-        if candidate.generated.finish_reason not in ABANDONED_ENDINGS:
-            await self._score(candidate)
 
     def _release_slot(self, request_id: str, _: object = None) -> None:
         self.loaded.spare_slots.release_slot(request_id)
 
     async def _score(self, candidate: Candidate) -> None:
+        if candidate.generated.finish_reason in ABANDONED_ENDINGS:
+            return
         try:
-            candidate.score = await self.score_text(candidate.generated)
+            score = await self.score_text(candidate.generated)
         except Exception as error:  # noqa: BLE001 - the reply does not need this score
             log.warning("candidate not checked", error=type(error).__name__)
+            return
+        if not self._is_stopped:
+            candidate.score = score

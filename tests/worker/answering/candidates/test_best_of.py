@@ -200,6 +200,23 @@ async def test_continued_and_replayed_replies_have_one_candidate(
     assert harness.list_buttons() == ["Regenerate", "Previous", "Show another", "Details"]
 
 
+async def test_failing_checks_leave_the_first_candidate(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """None is known to be better, and the reply is not lost."""
+    harness, _ = build_harness(reply, directory, BROKEN, GOOD, GOOD, GOOD)
+
+    async def fail(blocks: Sequence[CodeBlock]) -> Mapping[CodeBlock, BlockFindings]:
+        if len(blocks) == 1 and "= =" not in blocks[0].text:
+            raise OSError("no child process")
+        return await check_in_process(blocks)
+
+    harness.check_blocks = fail
+    assert await harness.ask() is Outcome.ANSWERED
+    assert reply_text(reply.visible_messages).strip() == reply_text_of(BROKEN)
+    assert (await read_details(harness)).scores == (1, None, None, None)
+
+
 async def test_stop_ends_all_candidates(reply: ReplyHarness, directory: Path) -> None:
     """The first one's text stays, and every slot is free."""
     harness, engine = build_harness(reply, directory, BROKEN, GOOD, GOOD, GOOD)
