@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contract import keys
 from contract.answers import Answer, previous_field
-from contract.reply_controls import RAN_ACTION_ID
+from contract.reply_controls import CODE_ACTION_ID, RAN_ACTION_ID
 from contract.rework import Rework, ReworkKind
 from contract.surplus import Surplus
 from testing.reply_harness import ReplyHarness
@@ -166,7 +166,7 @@ class ReworkHarness:
             for block in self.reply.visible_messages[0]["blocks"]
             if block["type"] == "actions"
             for element in block["elements"]
-            if element["action_id"] != RAN_ACTION_ID
+            if element["action_id"] not in {RAN_ACTION_ID, CODE_ACTION_ID}
         ]
 
     def list_states(self) -> list[str]:

@@ -27,7 +27,7 @@ def assemble_code(turns: Iterable[CodeTurn]) -> CurrentCode:
     """Return the current code of a thread, whose turns are in order."""
     assembly = _Assembly()
     read = [(turn, block) for turn in turns for block in _list_blocks(turn)]
-    assembly.num_others = max(0, len(read) - MAX_BLOCKS)
+    assembly.num_too_long = max(0, len(read) - MAX_BLOCKS)
     blocks: dict[int, tuple[CodeTurn, list[CodeBlock]]] = {}
     for turn, block in read[-MAX_BLOCKS:]:
         blocks.setdefault(id(turn), (turn, []))[1].append(block)
@@ -49,7 +49,8 @@ class _Assembly:
     """The files of a thread, by the turns so far."""
 
     def __init__(self) -> None:
-        self.num_others = 0
+        self.num_too_long = 0
+        self._num_others = 0
         self._num_unfinished = 0
         self._files: list[ThreadFile] = []
         self._by_key: dict[tuple[str, str], list[ThreadFile]] = {}
@@ -59,14 +60,14 @@ class _Assembly:
         closed = [block for block in blocks if block.is_closed]
         self._num_unfinished += (len(blocks) - len(closed)) * turn.is_reply
         versions = [Version(block, read_source(block), turn) for block in closed]
-        has_files = any(version.is_identified for version in versions)
+        has_files = any(version.has_identity for version in versions)
         by_file: dict[int, tuple[ThreadFile, list[Version]]] = {}
         for version in versions:
-            if version.is_identified or _is_program(version, has_files=has_files):
+            if version.has_identity or _is_program(version, has_files=has_files):
                 file = self._find_file(version)
                 by_file.setdefault(id(file), (file, []))[1].append(version)
             else:
-                self.num_others += turn.is_reply
+                self._num_others += turn.is_reply
         for file, found in by_file.values():
             file.add_versions(found)
 
@@ -120,7 +121,8 @@ class _Assembly:
         changed = [file for file in self._files if file.changes]
         built = [file.build_file(file.choose_name(names)) for file in changed]
         short = tuple(file for file in built if _is_short(file))
-        return CurrentCode(short, self._num_unfinished, self.num_others, len(built) - len(short))
+        num_too_long = self.num_too_long + len(built) - len(short)
+        return CurrentCode(short, self._num_unfinished, self._num_others, num_too_long)
 
 
 def _is_program(version: Version, *, has_files: bool) -> bool:

@@ -49,7 +49,7 @@ class CodeBlock:
         return f"{self.label}{self.code}"
 
     @property
-    def is_elided(self) -> bool:
+    def has_elision(self) -> bool:
         """Whether a comment says that lines were left out."""
         lines = self.code.split("\n")
         return any(ELISION.match(line[:MAX_ELISION_CHARACTERS]) for line in lines)

@@ -72,7 +72,7 @@ class CurrentCode:
     The current code of a thread.
 
     `num_unfinished` blocks of replies have no end, `num_others` are commands, output or examples,
-    and `num_too_long` files are too long for Slack. None of them is in `files`.
+    and `num_too_long` files and blocks are too much. None of them is in `files`.
     """
 
     files: tuple[CurrentFile, ...] = ()

@@ -19,11 +19,10 @@ FORMATTING: Final = str.maketrans("", "", "*_~`|<>&")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: who asked (a name), its text, and its address, which may be empty."""
+    """A question: who asked (a name), and its text. A link to it would show it as a preview."""
 
     name: str
     text: str
-    link: str = ""
 
 
 def choose_outputs(code: CurrentCode, max_files: int) -> tuple[OutputFile, ...]:
@@ -44,7 +43,7 @@ def describe_code(
     """Return the words above the files: `questions` by their `ts`."""
     shown = [file for file in code.files if file.outputs[0] in outputs]
     counts = (
-        (code.num_unfinished, texts.describe_unfinished),
+        (code.num_unfinished, texts.describe_open_blocks),
         (code.num_others, texts.describe_others),
         (code.num_too_long + len(code.files) - len(shown), texts.describe_left_out),
         (num_unread, texts.describe_unread),
@@ -74,12 +73,11 @@ def _describe_change(change: CodeChange, questions: Mapping[str, Question]) -> T
     question = questions[change.ts]
     name = _clean_words(question.name, MAX_NAME_CHARACTERS)
     text = _clean_words(question.text, MAX_QUESTION_CHARACTERS)
-    words = texts.PERSON.with_values(name=name, question=text) if text else name
-    return JoinedPhrases([f"<{question.link}|", words, ">"], "") if question.link else words
+    return texts.PERSON.with_values(name=name, question=text) if text else name
 
 
 def _clean_words(text: str, max_characters: int) -> str:
-    """Return words on one line, without signs that format them."""
+    """Return words on one line, without signs that format them or make an address a link."""
     line = "".join(sign if sign.isprintable() else " " for sign in text[: max_characters * 20])
-    words = " ".join(line.translate(FORMATTING).split())
+    words = " ".join(line.translate(FORMATTING).replace("://", ":").split())
     return words if len(words) <= max_characters else f"{words[: max_characters - 1]}…"

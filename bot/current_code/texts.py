@@ -49,7 +49,7 @@ def describe_unclear(count: int, file: str) -> Translatable:
     )
 
 
-def describe_unfinished(count: int) -> Translatable:
+def describe_open_blocks(count: int) -> Translatable:
     """Tell how many blocks have no end."""
     return PluralPhrase(
         "{count} block has no end and is left out.",
@@ -68,10 +68,10 @@ def describe_others(count: int) -> Translatable:
 
 
 def describe_left_out(count: int) -> Translatable:
-    """Tell how many files did not fit."""
+    """Tell how many files or blocks did not fit."""
     return PluralPhrase(
-        "{count} file is left out: there is too much.",
-        "{count} files are left out: there is too much.",
+        "{count} file or block is left out: there is too much.",
+        "{count} files or blocks are left out: there is too much.",
         count,
     )
 

@@ -24,7 +24,7 @@ class Version:
     is_clear: bool = True
 
     @property
-    def is_identified(self) -> bool:
+    def has_identity(self) -> bool:
         """Whether a name tells the file of the block."""
         return bool(self.block.name or list_keys(self.source))
 
@@ -80,7 +80,7 @@ class ThreadFile:
             return None
         if self.source is None:
             return source
-        if version.block.is_elided:
+        if version.block.has_elision:
             return None
         is_posted = version.turn.is_reply and self.base == self.source.text
         return replace_source(self.source, source, is_posted=is_posted)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from bot.current_code.model import CodeTurn, PostedFile
 from bot.current_code.summary import Question
-from bot.home.view import build_link
 from bot.messages import mrkdwn
 from bot.messages.conversation import build_replies
 from bot.messages.message import AuthorKind, BotIdentity, Message
@@ -54,7 +53,7 @@ class CodeReader:
             turns.append(CodeTurn(post.ts, post.author, text, files=files[post.ts]))
             if post.ts in replies:
                 turns.append(CodeTurn(post.ts, post.author, replies[post.ts], is_reply=True))
-        return ThreadCode(tuple(turns), self._describe_questions(thread, posts), num_unread)
+        return ThreadCode(tuple(turns), self._describe_questions(thread.team, posts), num_unread)
 
     def _read_files(
         self, thread: Thread, posts: list[Message]
@@ -74,16 +73,15 @@ class CodeReader:
         }
         return files, len(shares) - len(found)
 
-    def _describe_questions(self, thread: Thread, posts: list[Message]) -> dict[str, Question]:
+    def _describe_questions(self, team: str, posts: list[Message]) -> dict[str, Question]:
         people = {post.author for post in posts if post.kind is AuthorKind.PERSON}
-        users = self.users.lookup_users(thread.team, sorted(people))
+        users = self.users.lookup_users(team, sorted(people))
         return {
             post.ts: Question(
                 users[post.author].name if post.author in users else post.name or post.author,
                 mrkdwn.to_plain_text(
                     mrkdwn.strip_leading_mention(post.text, self.identity.user_id), {}
                 ),
-                build_link(self.identity.url, thread, post.ts),
             )
             for post in posts
         }

@@ -72,7 +72,7 @@ class CodeDelivery:
 
     def _try_to_deliver(self, run: CodeRun) -> Sentence | None:
         """Share the code of a thread; return what its person must read instead, if anything."""
-        if run.uploads and self._is_shared(run):
+        if run.uploads and self._find_share(run):
             return None
         read = self.reader.read_thread(run.thread)
         if read is None:
@@ -104,11 +104,11 @@ class CodeDelivery:
             self.sharer.share_files(run.thread, files, comment)
         except CALL_ERRORS as error:
             # Slack shares an upload once: another bot may have been faster.
-            if not is_refusal(error) or not self._is_shared(run):
+            if not is_refusal(error) or not self._find_share(run):
                 raise
         self.notices.failpoints.hit(Failpoint.AFTER_CODE_SHARED)
 
-    def _is_shared(self, run: CodeRun) -> bool:
+    def _find_share(self, run: CodeRun) -> bool:
         files = frozenset(upload.id for upload in run.uploads)
         return bool(self.reader.thread_cache.find_own_messages(run.thread, "", files))
 

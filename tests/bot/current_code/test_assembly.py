@@ -247,7 +247,7 @@ def test_thousands_of_blocks_are_bounded() -> None:
     """The newest ones count."""
     many = "".join(fence(f"def f{n}(): return {n}\n") for n in range(MAX_BLOCKS + 500))
     found = assemble(CodeTurn("1.0", "UADA", many, is_reply=True))
-    assert (len(found.files), found.num_others) == (MAX_BLOCKS, 500)
+    assert (len(found.files), found.num_too_long) == (MAX_BLOCKS, 500)
 
 
 def test_file_that_is_too_long_is_counted() -> None:

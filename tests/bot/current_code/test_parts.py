@@ -84,7 +84,7 @@ def test_fences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "is_elided"),
+    ("line", "has_elision"),
     [
         ("    # ... rest of the code ...", True),
         ("// (… unchanged)", True),
@@ -93,9 +93,9 @@ def test_fences() -> None:
         ("# returns the remaining items", False),
     ],
 )
-def test_left_out_lines(line: str, is_elided: bool) -> None:  # noqa: FBT001
+def test_left_out_lines(line: str, has_elision: bool) -> None:  # noqa: FBT001
     """A comment says so; Python's `...` does not."""
-    assert make_block(f"a\n{line}\n").is_elided is is_elided
+    assert make_block(f"a\n{line}\n").has_elision is has_elision
 
 
 def test_top_level_names() -> None:

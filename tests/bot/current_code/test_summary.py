@@ -8,32 +8,30 @@ from contract.language import Language
 from tests.bot.current_code.threads import assemble, fence, post, reply
 
 HALF = "def half(n):\n    return n / 2\n"
-QUESTIONS = {
-    f"{n}.0": Question("Ada", f"question {n}", f"https://x/archives/C1/p{n}") for n in range(1, 20)
-}
+QUESTIONS = {f"{n}.0": Question("Ada", f"question {n}") for n in range(1, 20)}
 
 
 def test_summary_names_files_people_and_differences() -> None:
-    """Words of people cannot format, link or ping."""
+    """Words of people cannot format, link, show a preview or ping."""
     code = assemble(post(1, src_py=HALF), reply(1, HALF.replace("/", "//"), author="ULIN"))
-    asked = Question("*Lin*", "<!channel> `halve`\n & _more_ " + "x" * 80)
+    asked = Question("*Lin*", "<!channel> `halve`\n & _more_ https://a.example " + "x" * 80)
     outputs = choose_outputs(code, 10)
     shown = str(describe_code(code, outputs, {"1.0": asked}))
 
     assert [one.name for one in outputs] == ["src.py", "src.py.diff"]
     assert shown.split("\n")[1:] == [
-        f"• `src.py`, changed for Lin (“!channel halve more {'x' * 39}…”)",
+        f"• `src.py`, changed for Lin (“!channel halve more https:a.example {'x' * 23}…”)",
         str(texts.DIFF_LINE.with_values(file="src.py.diff")),
     ]
 
 
-def test_summary_links_the_newest_questions() -> None:
+def test_summary_names_the_newest_questions() -> None:
     """Earlier ones are counted."""
     code = assemble(*(reply(n, HALF + f"# {n}\n") for n in range(1, 9)))
     shown = str(describe_code(code, choose_outputs(code, 10), QUESTIONS))
 
-    assert "3 earlier changes, <https://x/archives/C1/p4|Ada (“question 4”)>" in shown
-    assert shown.endswith("<https://x/archives/C1/p8|Ada (“question 8”)>")
+    assert "3 earlier changes, Ada (“question 4”)" in shown
+    assert shown.endswith("Ada (“question 8”)")
 
 
 def test_summary_tells_what_is_missing() -> None:
@@ -50,10 +48,10 @@ def test_summary_tells_what_is_missing() -> None:
     assert lines[2:] == [
         str(texts.MASKED_LINE),
         "   It's unclear where 2 blocks belong, so they're beside the file: `src.part-1.py` …",
-        "• `f3.py`, changed for <https://x/archives/C1/p3|Ada (“question 3”)>",
+        "• `f3.py`, changed for Ada (“question 3”)",
         "1 block has no end and is left out.",
         "1 block is left out: it looks like commands, output or an example.",
-        "2 files are left out: there is too much.",
+        "2 files or blocks are left out: there is too much.",
         "I don't keep the whole text of 2 posted files, so they aren't in here.",
     ]
     chinese = describe_code(code, outputs, QUESTIONS, 2).translate(Language.CHINESE)
