@@ -18,6 +18,7 @@ from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.answering.publishing.reply_layout import CheckBlocks
+from worker.answering.served_models import ServedModels
 from worker.engine import (
     EngineEvent,
     EngineLostError,
@@ -189,7 +190,7 @@ class ReworkHarness:
         refill_budgets(self.reply.harness.redis)
         message = await self.reply.take_job(failpoints=failpoints)
         pipeline = AnswerPipeline(
-            self.generator,
+            ServedModels(self.generator),
             self.reply.open_sources(),
             lambda _: message,
             AttemptLimits(max_attempts=3, deadline_seconds=600.0),

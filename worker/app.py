@@ -34,11 +34,9 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline, ThreadSources
+from worker.answering.served_models import ServedModels
 from worker.checks.pool import CheckPool
-from worker.engine import Engine, EngineHealth
-from worker.engine.client import EngineClient
-from worker.engine.protocol import EngineConfig
-from worker.engine.sandbox import wants_sandbox
+from worker.engines import LocalOrRemoteEngine, build_engines
 from worker.failpoints import Failpoints
 from worker.files.downloads import FileDownloads
 from worker.files.file_cache import FileCache
@@ -52,8 +50,6 @@ from worker.jobs.leases import LeaseManager
 from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.remote_engine.client import RemoteEngine
-from worker.remote_engine.server_watch import RemoteConfig
 from worker.settings import Settings
 from worker.slack.access_probe import AccessProbe
 from worker.slack.agent_sessions import AgentSessions
@@ -88,7 +84,7 @@ class _Parts:
     client: AsyncWebClient
     access: AppAccess
     probe: AccessProbe
-    engine: Engine
+    engines: tuple[LocalOrRemoteEngine, ...]
     health: WorkerHealth
     metrics: Metrics
     checks: CheckPool
@@ -106,25 +102,27 @@ async def run_worker(settings: Settings) -> str | None:
         loop.add_signal_handler(signal_number, shutdown.request_drain)
     loop.set_exception_handler(logs.log_loop_error)
     loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
-    engine = _build_engine(settings, shutdown.handle_engine_change)
+    engines = build_engines(settings, shutdown.handle_engine_change)
     access, metrics = AppAccess(), Metrics()
-    health = WorkerHealth(access, engine, shutdown.drain_requested.is_set)
+    health = WorkerHealth(access, engines, shutdown.drain_requested.is_set)
     health_server = HealthServer(health, metrics)
     try:
         await _start_health_server(health_server, settings)
-        engine.start_loading()
+        for engine in engines:
+            engine.start_loading()
         async with AsyncExitStack() as stack:
             connections = await _open_redis_connections(settings, stack)
             token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
             client = await open_web_client(token, url, stack)
             probe = AccessProbe(client, access, lambda: settings.reload_secret("slack_bot_token"))
             parts = _Parts(
-                *(settings, connections, client, access, probe, engine, health, metrics),
+                *(settings, connections, client, access, probe, engines, health, metrics),
                 checks=await stack.enter_async_context(CheckPool()),
             )
             await _start_and_serve(parts, shutdown)
     finally:
-        await engine.shut_down()
+        for engine in reversed(engines):
+            await engine.shut_down()
         await health_server.stop_server()
         log.info("worker ended", failure=shutdown.failure)
     return shutdown.failure
@@ -160,42 +158,6 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
 
     if await _wait_for_redis(register_worker, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
-
-
-def _build_engine(
-    settings: Settings, on_change: Callable[[EngineHealth], None]
-) -> EngineClient | RemoteEngine:
-    """Return the engine of this machine, or the one at an inference server."""
-    if not settings.starchat_engine_url:
-        return EngineClient(_build_engine_config(settings), on_change=on_change)
-    key = settings.starchat_engine_key
-    config = RemoteConfig(
-        url=settings.starchat_engine_url,
-        model=settings.starchat_model,
-        dialect=settings.starchat_engine_dialect,
-        key="" if key is None else key.get_secret_value(),
-        revision=settings.starchat_revision,
-        slots=settings.starchat_slots,
-        session_secret=settings.slack_bot_token.get_secret_value(),
-    )
-    return RemoteEngine(config, on_change=on_change)
-
-
-def _build_engine_config(settings: Settings) -> EngineConfig:
-    quantization = settings.starchat_quantization
-    return EngineConfig(
-        model=settings.starchat_model,
-        revision=settings.starchat_revision,
-        device=settings.starchat_device,
-        dtype=settings.starchat_dtype,
-        quantization=None if quantization == "none" else quantization,
-        slots=settings.starchat_slots,
-        threads=settings.starchat_threads,
-        num_speculative_tokens=settings.starchat_speculative_tokens,
-        cuda_graphs=settings.starchat_cuda_graphs == "auto",
-        compile_layers=settings.starchat_compile == "on",
-        sandbox=wants_sandbox(settings.starchat_sandbox, settings.starchat_device),
-    )
 
 
 def _build_generation_settings(settings: Settings) -> GenerationSettings:
@@ -287,7 +249,12 @@ def _build_services(parts: _Parts) -> Services:
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     leases = LeaseManager(rq_redis, lease_seconds, name)
     worker = RqWorker(rq_redis, name, leases, settings.starchat_result_ttl)
-    generator = Generator(parts.engine, _build_generation_settings(settings))
+    generation = _build_generation_settings(settings)
+    models = ServedModels(
+        Generator(parts.engines[0], generation),
+        Generator(parts.engines[1], generation) if settings.canary else None,
+        settings.canary.share if settings.canary else 0.0,
+    )
     buckets = TokenBuckets(async_redis)
     slack = SlackClient(parts.client, buckets, metrics, parts.access)
     downloads = FileDownloads(parts.client, buckets, metrics)
@@ -299,7 +266,7 @@ def _build_services(parts: _Parts) -> Services:
         return ReplyMessage(thread, state, context.job, failpoints, settings.starchat_edit_interval)
 
     pipeline = AnswerPipeline(
-        generator,
+        models,
         ThreadSources(
             AnswerCache(async_redis), FileReader(slack, downloads, FileCache(async_redis))
         ),
@@ -326,8 +293,7 @@ def _build_services(parts: _Parts) -> Services:
         leases=leases,
         heartbeat=heartbeat,
         presence=WorkerPresence(async_redis, name),
-        engine=parts.engine,
-        generator=generator,
+        models=models,
         consumer=consumer,
         sessions=sessions,
         metrics=metrics,

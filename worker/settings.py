@@ -1,5 +1,7 @@
 """Settings of the worker, parsed once from the environment and checked against each other."""
 
+import re
+from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
 import redis
@@ -15,6 +17,25 @@ from worker.failpoints import Failpoints
 
 HEARTBEATS_PER_LEASE: Final = 3
 """A lease must outlast this many heartbeats, so that one late heartbeat loses no job."""
+
+MAX_CANARY_PERCENT: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A second model, and its share (0 to 1) of the threads."""
+
+    model: str
+    share: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `model:10%`. Raises `ValueError` if it is malformed."""
+        model, _, share = text.rpartition(":")
+        found = re.fullmatch(r"([1-9][0-9]?)%", share)
+        if not model or found is None or int(found[1]) > MAX_CANARY_PERCENT:
+            raise ValueError("not a model and a share")
+        return cls(model, int(found[1]) / 100)
 
 
 def _duration_field(default: float, description: str, max_seconds: float = 86400) -> Any:
@@ -34,6 +55,12 @@ class Settings(BaseSettings):
     )
     starchat_revision: str | None = setting_field(
         None, "a commit of the model's repository", "Revision of a model from the hub."
+    )
+    starchat_canary: str = setting_field(
+        "",
+        "a model, a colon and a share of the threads from 1% to 50%, as in /models/new:10%",
+        "A second model, which answers a share of the threads beside `STARCHAT_MODEL`. A thread "
+        "stays with its model. Both models must fit in the device's memory.",
     )
     starchat_engine_url: str = setting_field(
         "",
@@ -194,6 +221,18 @@ class Settings(BaseSettings):
         redis.ConnectionPool.from_url(url).make_connection()
         redis.asyncio.ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
 
+    @property
+    def canary(self) -> Canary | None:
+        """The second model, if there is one."""
+        return Canary.parse(self.starchat_canary) if self.starchat_canary else None
+
+    @field_validator("starchat_canary")
+    @classmethod
+    def _check_canary(cls, text: str) -> str:
+        if text:
+            Canary.parse(text)
+        return text
+
     @field_validator("starchat_engine_url")
     @classmethod
     def _check_engine_url(cls, url: str) -> str:
@@ -213,6 +252,15 @@ class Settings(BaseSettings):
     def _check_failpoints(cls, text: str) -> str:
         Failpoints.parse_plan(text)
         return text
+
+    @model_validator(mode="after")
+    def _check_canary_is_local(self) -> Self:
+        if self.starchat_canary and self.starchat_engine_url:
+            raise ValueError(
+                "STARCHAT_CANARY must be unset with STARCHAT_ENGINE_URL, "
+                f"not '{self.starchat_canary}': split the traffic at the inference server"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_heartbeat_fits_lease(self) -> Self:

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from contract.app_access import AppAccess
 from worker.aio import STOP_STEP_SECONDS, cancel_and_wait
-from worker.answering.generator import Generator
-from worker.engine import Engine, EngineHealth, EngineState, LoadError
+from worker.answering.served_models import ServedModels
+from worker.engine import EngineHealth, EngineState, LoadError
 from worker.health import WorkerHealth
 from worker.jobs.commands import CommandListener
 from worker.jobs.consumer import JobConsumer
@@ -49,8 +49,7 @@ class Services:
     leases: LeaseManager
     heartbeat: Heartbeat
     presence: WorkerPresence
-    engine: Engine
-    generator: Generator
+    models: ServedModels
     consumer: JobConsumer
     sessions: AgentSessions
     metrics: Metrics
@@ -137,7 +136,7 @@ class WorkerRuntime:
             channel,
             stop_job=consumer.stop_job,
             mark_edited=consumer.mark_edited,
-            forget_scope=services.engine.clear_scope,
+            forget_scope=services.models.clear_scope,
             request_drain=self._shutdown.request_drain,
         )
         return [
@@ -160,11 +159,10 @@ class WorkerRuntime:
 
     async def _wait_for_model(self) -> None:
         try:
-            loaded = await self._services.generator.wait_for_model()
+            self._slots = await self._services.models.wait_for_models()
         except LoadError as error:
-            self._shutdown.report_failure(f"STARCHAT_MODEL cannot be used: {error}")
+            self._shutdown.report_failure(str(error))
             return
-        self._slots = loaded.info.slots
         self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
 
     async def _can_take_jobs(self) -> bool:
@@ -176,7 +174,7 @@ class WorkerRuntime:
         access = self._services.access
         if access.is_blocked or (access.is_on_trial and not self._services.consumer.is_idle):
             return False
-        if not self._services.generator.is_loading():
+        if not self._services.models.is_loading():
             return True
         try:
             return not await self._services.presence.has_ready_peers()
@@ -186,9 +184,9 @@ class WorkerRuntime:
     async def _update_gauges(self) -> None:
         services = self._services
         services.heartbeat.record_tick()
-        tokens_per_second = services.engine.read_stats().tokens_per_second
+        rates = [engine.read_stats().tokens_per_second for engine in services.models.engines]
         services.metrics.set_gauges(
-            len(services.consumer), services.generator.running_replies, tokens_per_second
+            len(services.consumer), services.models.running_replies, sum(rates)
         )
 
     async def _send_rq_heartbeat(self) -> None:
@@ -197,12 +195,12 @@ class WorkerRuntime:
         await self._services.consumer.run_in_thread(worker.remove_expired_jobs)
 
     async def _publish_status(self) -> None:
-        generator = self._services.generator
+        models = self._services.models
         await self._services.presence.publish_status(
             slots=self._slots,
-            busy=generator.running_replies,
-            loading=generator.is_loading(),
-            reply_seconds=generator.reply_seconds.mean_seconds,
+            busy=models.running_replies,
+            loading=models.is_loading(),
+            reply_seconds=models.stable.reply_seconds.mean_seconds,
         )
 
     async def _recover_jobs(self) -> None:

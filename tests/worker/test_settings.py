@@ -3,7 +3,7 @@
 import pytest
 
 from contract.settings import SettingsError
-from worker.settings import Settings
+from worker.settings import Canary, Settings
 
 ENVIRONMENT = {
     "SLACK_BOT_TOKEN": "xoxb-1",
@@ -11,6 +11,8 @@ ENVIRONMENT = {
     "STARCHAT_LEASE_SECONDS": "3",
 }
 ADDRESS = "an address that starts with http and ends with /api/"
+LEASE = {"STARCHAT_LEASE_SECONDS": "15"}
+CANARY = "a model, a colon and a share of the threads from 1% to 50%, as in /models/new:10%"
 REDIS = (
     "an address that starts with redis://, rediss:// or unix://, in whose password each of %#/?@ "
     "is written as %25, %23, %2F, %3F or %40"
@@ -27,6 +29,9 @@ REDIS = (
         ),
         ("SLACK_API_URL", "https://slack.com", f"must be {ADDRESS}, not 'https://slack.com'"),
         ("REDIS_URL", "http://127.0.0.1", f"must be {REDIS}, not the given one"),
+        ("STARCHAT_CANARY", "/m:60%", f"must be {CANARY}, not '/m:60%'"),
+        ("STARCHAT_CANARY", "/m", f"must be {CANARY}, not '/m'"),
+        ("STARCHAT_CANARY", ":5%", f"must be {CANARY}, not ':5%'"),
         (
             "STARCHAT_FAILPOINT",
             "somewhere:kill",
@@ -43,3 +48,21 @@ def test_wrong_value_is_rejected_with_one_line(
     with pytest.raises(SettingsError) as raised:
         Settings.from_environment()
     assert str(raised.value) == f"{name} {line}"
+
+
+def test_canary_has_a_model_and_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last colon separates them: a path may contain others."""
+    for variable, given in (ENVIRONMENT | LEASE | {"STARCHAT_CANARY": "/m:1/new:7%"}).items():
+        monkeypatch.setenv(variable, given)
+    settings = Settings.from_environment()
+
+    assert settings.canary == Canary("/m:1/new", 0.07)
+
+
+def test_canary_is_refused_beside_an_inference_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has the models: it splits the traffic."""
+    canary = {"STARCHAT_CANARY": "/m:5%", "STARCHAT_ENGINE_URL": "http://127.0.0.1:1"}
+    for variable, given in (ENVIRONMENT | LEASE | canary).items():
+        monkeypatch.setenv(variable, given)
+    with pytest.raises(SettingsError, match=r"^STARCHAT_CANARY must be unset with .*, not '/m:5%'"):
+        Settings.from_environment()

@@ -149,6 +149,11 @@ class Generator:
         log.info("model loaded", device=info.device, slots=info.slots, positions=info.max_positions)
         return loaded
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the prompts."""
+        return self._engine
+
     async def build_prompt(
         self,
         loaded: LoadedModel,

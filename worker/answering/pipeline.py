@@ -18,7 +18,6 @@ from contract.rework import ReworkKind
 from worker import render
 from worker.answering.answer_cache import NO_VERSIONS, AnswerCache, CachedConversation
 from worker.answering.attempt import AttemptLimits, GenerationAttempt
-from worker.answering.generator import Generator
 from worker.answering.pipeline_run import PipelineRun
 from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.answering.publishing.publisher import ReplyPublisher
@@ -28,6 +27,7 @@ from worker.answering.publishing.reworks import (
     STORED_VERSIONS,
     select_stored,
 )
+from worker.answering.served_models import ServedModels
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     AppRefusedError,
@@ -80,7 +80,7 @@ class AnswerPipeline:
 
     def __init__(
         self,
-        generator: Generator,
+        models: ServedModels,
         sources: ThreadSources,
         open_reply: Callable[[JobContext], ReplyMessage],
         limits: AttemptLimits,
@@ -89,7 +89,7 @@ class AnswerPipeline:
         failpoints: Failpoints,
     ) -> None:
         """`open_reply` returns the message of a job's thread."""
-        self._generator = generator
+        self._models = models
         self._answer_cache = sources.answers
         self._files = sources.files
         self._open_reply = open_reply
@@ -197,7 +197,8 @@ class AnswerPipeline:
         if run.rework in KEEPING_TEXT:
             status = None
         else:
-            status = render.texts.RETRYING if is_retry else self._generator.describe_wait()
+            generator = self._models.choose(run.context.job.thread)
+            status = render.texts.RETRYING if is_retry else generator.describe_wait()
         await run.message.ensure_placeholder(progress, status)
         if run.rework is ReworkKind.REGENERATE:
             await run.message.surplus.delete_old()
@@ -214,7 +215,7 @@ class AnswerPipeline:
         attempt = GenerationAttempt(
             run.context,
             run.message,
-            self._generator,
+            self._models.choose(run.context.job.thread),
             self._limits,
             layout=self.layout,
             failpoints=self._failpoints,

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from worker.engine import (
+    Engine,
     EngineError,
     EngineEvent,
     EngineHealth,
@@ -64,11 +65,20 @@ class EngineClient:
         *,
         timeouts: Timeouts | None = None,
         on_change: Callable[[EngineHealth], None] | None = None,
+        setting: str = "STARCHAT_MODEL",
+        loads_after: Engine | None = None,
     ) -> None:
+        """
+        `setting` names the model in errors. `loads_after` is another engine of the same device.
+
+        Each engine plans its memory by what is free, so two must not load at once. The other engine
+        is shut down first: until then, this one may wait for it.
+        """
         self._config = config
+        self._loads_after = loads_after
         self._timeouts = timeouts or Timeouts()
         self._on_change = on_change
-        self._health = EngineHealth()
+        self._health = EngineHealth(setting=setting)
         self._changed = asyncio.Event()
         self._closing = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -159,6 +169,9 @@ class EngineClient:
 
     async def _supervise_child(self) -> None:
         """Restart the child until shutdown, or until the model turns out not to load."""
+        if self._loads_after is not None:
+            with contextlib.suppress(EngineError):
+                await self._loads_after.wait_ready()
         delay, deaths = self._timeouts.min_restart_delay, 0
         while not self._closing.is_set():
             if await self._run_child():

@@ -15,6 +15,7 @@ from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.answering.publishing.finished_answer import FinishedAnswer
+from worker.answering.served_models import ServedModels
 from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome
 from worker.metrics import Metrics
@@ -41,7 +42,7 @@ async def run_reply(reply: ReplyHarness, engine: ScriptedEngine, limit: int) -> 
         max_new_tokens=limit, temperature=0, top_k=0, top_p=1, system_prompt=""
     )
     pipeline = AnswerPipeline(
-        Generator(engine, settings),
+        ServedModels(Generator(engine, settings)),
         reply.open_sources(),
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),

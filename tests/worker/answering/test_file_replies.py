@@ -23,6 +23,7 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline, ThreadSources
+from worker.answering.served_models import ServedModels
 from worker.engine import Request
 from worker.failpoints import Failpoints
 from worker.files.downloads import FileDownloads
@@ -74,7 +75,7 @@ async def open_pipeline(
     """Claim the job; return a pipeline that answers it."""
     message = await reply.take_job()
     return AnswerPipeline(
-        Generator(engine, SETTINGS),
+        ServedModels(Generator(engine, SETTINGS)),
         sources,
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),

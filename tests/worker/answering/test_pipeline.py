@@ -17,6 +17,7 @@ from worker.answering.pipeline import (
     AnswerPipeline,
 )
 from worker.answering.publishing.reply_layout import MAX_DEATHS_BEFORE_LAYOUT, LayoutKind
+from worker.answering.served_models import ServedModels
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.errors import DeadlineExceededError, ModelFailedError, ReplyNotPostedError
@@ -49,7 +50,7 @@ def build_pipeline(
 ) -> AnswerPipeline:
     """Return a pipeline that answers in `message`."""
     return AnswerPipeline(
-        generator,
+        ServedModels(generator),
         reply.open_sources(),
         lambda _: message,
         AttemptLimits(MAX_ATTEMPTS, deadline_seconds),

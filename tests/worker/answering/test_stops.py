@@ -18,6 +18,7 @@ from worker import render
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import MAX_RECOVERIES, AnswerPipeline
+from worker.answering.served_models import ServedModels
 from worker.engine import EngineEvent, Finished, FinishReason, Request
 from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome
@@ -65,7 +66,7 @@ async def build_run(
         max_new_tokens=400, temperature=0, top_k=0, top_p=1, system_prompt=""
     )
     pipeline = AnswerPipeline(
-        Generator(engine, settings),
+        ServedModels(Generator(engine, settings)),
         reply.open_sources(),
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),

@@ -78,7 +78,8 @@ def find_adapter(
     base = find_directory(name, config.revision, HUB_FILE_PATTERNS, on_download)
     if is_adapter(base):
         raise LoadError(f"the base model of {checkpoint} is an adapter too")
-    _check_tokenizer(checkpoint, base)
+    if (checkpoint / "tokenizer.json").is_file() and not share_tokenizer(checkpoint, base):
+        raise LoadError(f"the tokenizers of {checkpoint} and its base model {base} differ")
     return Adapter(checkpoint, config, base)
 
 
@@ -94,16 +95,15 @@ def _read_config(directory: Path) -> AdapterConfig:
         raise LoadError(f"{file} is no LoRA adapter that can be merged: {named}") from None
 
 
-def _check_tokenizer(directory: Path, base: Path) -> None:
-    """Raise `LoadError` if the adapter has a tokenizer of other token ids than its base."""
-    if not (directory / "tokenizer.json").is_file():
-        return
+def share_tokenizer(*directories: Path) -> bool:
+    """Return whether the tokenizers of checkpoint directories have the same token ids."""
+    if len(set(directories)) == 1:
+        return True
     try:
-        is_equal = _read_token_ids(directory) == _read_token_ids(base)
+        first, *others = map(_read_token_ids, directories)
     except (OSError, ValueError, KeyError, TypeError):
-        is_equal = False
-    if not is_equal:
-        raise LoadError(f"the tokenizers of {directory} and its base model {base} differ")
+        return False
+    return all(token_ids == first for token_ids in others)
 
 
 def _read_token_ids(directory: Path) -> tuple[Any, list[tuple[str, int]]]:

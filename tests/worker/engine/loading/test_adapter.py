@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from testing.adapters import write_adapter
 from testing.checkpoints import tiny_bigcode, tiny_llama
 from testing.in_process_engine import GREEDY_SAMPLING, reference_greedy, run_requests
 from worker.engine import LoadError, Request
@@ -22,25 +23,6 @@ from worker.engine.loading.loader import LoadedModel, load_model
 from worker.engine.protocol import EngineConfig
 
 PROMPTS = [(1, 2, 3), (7, 5, 7, 5), (40, 41)]
-
-
-def write_adapter(directory: Path, base: Path, **options: Any) -> Path:
-    """Write an adapter of a base model whose both factors are random, as peft saves it."""
-    torch.manual_seed(1)
-    network = AutoModelForCausalLM.from_pretrained(base)
-    tuned = get_peft_model(
-        network,
-        LoraConfig(
-            r=4,
-            lora_alpha=16,
-            target_modules=["c_attn", "c_fc"],
-            init_lora_weights=False,
-            **options,
-        ),
-    )
-    tuned.save_pretrained(directory)
-    shutil.copy(base / "tokenizer.json", directory)
-    return directory
 
 
 @pytest.fixture(scope="module")
