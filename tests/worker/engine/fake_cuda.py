@@ -3,7 +3,8 @@ Fake CUDA device: runs the engine's code over tensors without memory, on any bui
 
 `FakeTensorMode` computes shapes, types and devices, and refuses operations over two devices. A
 build without CUDA lacks some of torch's functions for such tensors; `_TorchFunctions` replaces
-these. It also gives the values that the host reads: 0 for a number, true for a condition.
+these. It also gives the values that the host reads: 0 for a number, true for a condition, and rows
+of falling logits, of which the first is sampled.
 
 Shapes: B requests, H query heads, H_kv key-value heads, T tokens, S key positions, D head size.
 """
@@ -15,6 +16,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import scaled_dot_product_attention
@@ -29,9 +31,7 @@ HOST_READS: Final[dict[Any, Callable[[Tensor], object]]] = {
     Tensor.__int__: lambda _: 0,
     Tensor.item: lambda _: 0,
     Tensor.tolist: lambda tensor: np.zeros(tensor.shape).tolist(),
-    Tensor.numpy: lambda tensor: np.zeros(
-        tensor.shape, np.int64 if tensor.dtype == torch.long else np.float32
-    ),
+    Tensor.numpy: lambda tensor: _make_numbers(tensor.shape, tensor.dtype),
 }
 """Functions that let the host wait for the device, and the values that they return here."""
 HOST_WRITES: Final = frozenset({torch.tensor, torch.as_tensor, torch.from_numpy})
@@ -236,6 +236,12 @@ class _TorchFunctions(TorchFunctionMode):
             scale=options.get("scale"),
         )[0]
         return output
+
+
+def _make_numbers(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any]:
+    if dtype == torch.long:
+        return np.zeros(shape, np.int64)
+    return np.zeros(shape, np.float32) - np.arange(shape[-1], dtype=np.float32)
 
 
 def _is_view(func: Any) -> bool:

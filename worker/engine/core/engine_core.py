@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from worker.engine import DeviceLostError, FinishReason, Request
 from worker.engine.attention.host_arena import HostPages
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.device_errors import describe_error, is_device_lost
-from worker.engine.core.model_runner import ModelRunner, StepReplay
+from worker.engine.core.model_runner import ModelRunner, StepLogits, StepReplay
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS
 from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
 from worker.engine.core.request_state import RequestState, ScheduledRequest, share_step_time
@@ -176,11 +176,11 @@ class EngineCore:
                 self._commit_tokens(scheduled, token_ids, output)
 
     def _sample_tokens(
-        self, step: list[ScheduledRequest], logits: Tensor, output: StepOutput
+        self, step: list[ScheduledRequest], computed: StepLogits, output: StepOutput
     ) -> dict[str, list[int]]:
-        """Return the next token ids of each request that can sample. `logits`: `[N, vocab]`."""
+        """Return the next token ids of each request that can sample."""
         sampled: dict[str, list[int]] = {}
-        for scheduled, token_ids in sample_step(step, logits):
+        for scheduled, token_ids in sample_step(step, computed.logits, computed.token_ids):
             sampled[scheduled.state.request.id] = token_ids
             if not token_ids:
                 self._fail_request(scheduled, output)

@@ -1,6 +1,7 @@
 """Model runner: one forward pass over a step's tokens, eagerly or by replaying a CUDA graph."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -18,6 +19,14 @@ from worker.engine.core.request_state import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StepLogits:
+    """Logits of a step, `[N, vocab]`, and the token ids `[N]` if the step has sampled them."""
+
+    logits: Tensor
+    token_ids: Tensor | None = None
+
+
 class StepReplay(Protocol):
     """Replays captured steps; `worker.engine.cuda_graphs.runner` implements it."""
 
@@ -26,8 +35,8 @@ class StepReplay(Protocol):
         """Maximum number of requests in a captured step with drafts."""
         ...
 
-    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
-        """Return the step's logits `[N, vocab]`, or `None` if it must run eagerly."""
+    def __call__(self, step: Sequence[ScheduledRequest]) -> StepLogits | None:
+        """Return the step's logits, or `None` if it must run eagerly."""
         ...
 
 
@@ -46,10 +55,10 @@ class ModelRunner:
         self._kv_cache = kv_cache
         self._device = kv_cache.layers[0].device
 
-    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor:
-        """Return logits `[N, vocab]`; N sums the step's `num_logits`, in its order."""
-        logits = None if self.cuda_graphs is None else self.cuda_graphs(step)
-        return self.run_eager(step) if logits is None else logits
+    def __call__(self, step: Sequence[ScheduledRequest]) -> StepLogits:
+        """Return the logits of N rows; N sums the step's `num_logits`, in its order."""
+        replayed = None if self.cuda_graphs is None else self.cuda_graphs(step)
+        return StepLogits(self.run_eager(step)) if replayed is None else replayed
 
     def run_eager(self, step: Sequence[ScheduledRequest]) -> Tensor:
         """Return the step's logits `[N, vocab]` without CUDA graphs."""

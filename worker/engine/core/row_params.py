@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.engine import SamplingParams
+from worker.engine.core.request_state import ScheduledRequest
 
 MIN_TEMPERATURE: Final = 1e-200
 """A lower temperature would overflow; from here on, only the largest logits have a weight."""
@@ -65,12 +66,14 @@ class RowParams:
             random_numbers * settings[:, 3],
         )
 
-    def select_row(self, row: int) -> "RowParams":
-        """Return the settings of one row, `[1]` each."""
-        at = slice(row, row + 1)
-        return RowParams(
-            self.temperature[at], self.top_k[at], self.top_p[at], self.random_numbers[at]
-        )
+
+def list_rows(step: Sequence[ScheduledRequest]) -> list[tuple[SamplingParams, int]]:
+    """Return the settings of each row of a step's logits and its index in the reply, in order."""
+    return [
+        (scheduled.state.request.sampling, scheduled.state.num_new_tokens + row)
+        for scheduled in step
+        for row in range(scheduled.num_logits)
+    ]
 
 
 def draw_uniform(seeds: NDArray[np.uint64], indices: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from worker.engine import SamplingParams
 from worker.engine.core.request_state import ScheduledRequest
-from worker.engine.core.row_params import RowParams
+from worker.engine.core.row_params import RowParams, list_rows
 
 NUM_CANDIDATES: Final = 65
 """Candidates of a row: 64, and one more to detect a tie. A larger top_k in the step needs more."""
@@ -28,6 +28,8 @@ MAX_CANDIDATES: Final = 1_025
 """A row whose top_k needs more is sampled from the full row."""
 UNDECIDED: Final = -1
 """In place of a token id: the row needs more candidates."""
+INVALID: Final = -2
+"""In place of a token id: the row's logits are unusable."""
 ID_BITS: Final = 32
 
 Floats = NDArray[np.float64]
@@ -52,17 +54,29 @@ class Distribution:
 
 
 class SampledStep:
-    """Tokens of all rows of a step. `logits`: `[R, vocab]`; `rows` gives settings and indices."""
+    """
+    Tokens of all rows of a step. `logits`: `[R, vocab]`; `rows` gives settings and indices.
 
-    def __init__(self, logits: Tensor, rows: Sequence[tuple[SamplingParams, int]]) -> None:
-        self._logits = logits
-        self._params: RowParams | None = None
+    `token_ids` `[R]` are those that the step itself has sampled. They count if it can sample rows
+    with these settings.
+    """
+
+    def __init__(
+        self,
+        logits: Tensor,
+        rows: Sequence[tuple[SamplingParams, int]],
+        token_ids: Tensor | None = None,
+    ) -> None:
+        self._logits, self._rows = logits, rows
         self._weight_sums: Floats | None = None
-        if all(sampling.temperature == 0 for sampling, _ in rows):
+        if token_ids is not None and all(_is_decidable(sampling) for sampling, _ in rows):
+            tokens = token_ids.cpu().numpy()
+            is_valid = tokens != INVALID
+        elif all(sampling.temperature == 0 for sampling, _ in rows):
             largest, tokens = _find_largest(logits)
             is_valid = np.isfinite(largest)
         else:
-            params = self._params = RowParams.from_rows(rows, logits.shape[1])
+            params = RowParams.from_rows(rows, logits.shape[1])
             values, ids = _find_candidates(logits, params)
             is_valid = np.isfinite(values[:, 0])
             if not is_valid.all():
@@ -86,13 +100,13 @@ class SampledStep:
         return tokens
 
     def _read_token(self, row: int) -> int:
-        if self._tokens[row] != UNDECIDED or self._params is None:
+        if self._tokens[row] != UNDECIDED:
             return self._tokens[row]
         values = self._logits[row : row + 1].float().cpu().numpy()
         weight_sums = None if self._weight_sums is None else self._weight_sums[row : row + 1]
         [token] = sample_candidates(
             *sort_candidates(values, np.arange(values.shape[1])),
-            self._params.select_row(row),
+            RowParams.from_rows(self._rows[row : row + 1], values.shape[1]),
             weight_sums,
             values.shape[1],
         )
@@ -100,26 +114,22 @@ class SampledStep:
 
 
 def sample_step(
-    step: Sequence[ScheduledRequest], logits: Tensor
+    step: Sequence[ScheduledRequest], logits: Tensor, token_ids: Tensor | None = None
 ) -> Iterator[tuple[ScheduledRequest, list[int]]]:
     """
     Yield each request that can sample with its next token ids; no ids if its logits are invalid.
 
-    `logits`: `[N, vocab]`; N sums the step's `num_logits`, in its order.
+    `logits`: `[N, vocab]`; N sums the step's `num_logits`, in its order. `token_ids`: `[N]`, if the
+    step has sampled them.
     """
     if not len(logits):
         return
-    rows: list[tuple[SamplingParams, int]] = []
-    requests: list[tuple[ScheduledRequest, range]] = []
+    sampled = SampledStep(logits, list_rows(step), token_ids)
+    first = 0
     for scheduled in step:
         if num_logits := scheduled.num_logits:
-            state = scheduled.state
-            requests.append((scheduled, range(len(rows), len(rows) + num_logits)))
-            first = state.num_new_tokens
-            rows += [(state.request.sampling, first + row) for row in range(num_logits)]
-    sampled = SampledStep(logits, rows)
-    for scheduled, request_rows in requests:
-        yield scheduled, sampled.accept_tokens(scheduled, request_rows)
+            yield scheduled, sampled.accept_tokens(scheduled, range(first, first + num_logits))
+            first += num_logits
 
 
 def sort_candidates(values: NDArray[np.float32], ids: Ids) -> tuple[Floats, Ids]:
@@ -182,6 +192,11 @@ def sample_candidates(
         is_decided = found.is_known & (logits[rows, index] > logits[:, -1])
         tokens[~is_decided] = UNDECIDED
     return tokens
+
+
+def _is_decidable(sampling: SamplingParams) -> bool:
+    """Whether the default number of candidates can decide rows with these settings."""
+    return sampling.temperature == 0 or 0 < sampling.top_k < NUM_CANDIDATES
 
 
 def _flip_negatives(bits: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -2,9 +2,10 @@
 CUDA graph runner: captures one graph per step shape and replays it.
 
 Launching the kernels of forty layers takes the host longer than the GPU needs to run them. A CUDA
-graph launches the whole step at once. Each graph is compared with an eager step by SDPA before its
-first use. If a shape can't be captured, or its logits differ, all graphs are disabled: the engine
-runs eagerly and logs one line.
+graph launches the whole step at once, and samples its tokens. Before its first use, each graph is
+compared with an eager step by SDPA and with the host's sampler. If a shape can't be captured, or
+its logits differ, all graphs are disabled: the engine runs eagerly and logs one line. If only its
+tokens differ, the host samples.
 
 The capture function is injected. Tests pass one that runs the step again on a CPU.
 """
@@ -21,10 +22,12 @@ from worker.engine.attention.step_shape import StepShape
 from worker.engine.attention.step_tensors import StepTensors, stage_numbers
 from worker.engine.attention.varlen_batch import VarlenAttention, VarlenBatch
 from worker.engine.attention.verify import LogitsMismatchError, compare_logits
-from worker.engine.core.model_runner import ModelRunner, run_network
+from worker.engine.core.model_runner import ModelRunner, StepLogits, run_network
 from worker.engine.core.request_state import ScheduledRequest, list_step_numbers
+from worker.engine.core.sampler import sample_step
 from worker.engine.cuda_graphs.capture import Capture, Replay
 from worker.engine.cuda_graphs.dummy_steps import make_dummy_step
+from worker.engine.cuda_graphs.graph_sampler import sample_rows, stage_params
 from worker.engine.cuda_graphs.shapes import GraphShapes
 
 Log = Callable[[str], None]
@@ -72,6 +75,12 @@ class CudaGraphRunner:
             dtype=torch.long,
             device=kv_cache.layers[0].device,
         )
+        # Temperature, top_k, top_p and random number of each row. Idle rows compute, too.
+        self._device_params = torch.ones(
+            self._max_logits, 4, dtype=torch.float64, device=self._device_inputs.device
+        )
+        self._token_ids = torch.zeros_like(self._device_params[:, 0], dtype=torch.long)
+        self._samples = True
         self._logits: Tensor | None = None
 
     @property
@@ -79,8 +88,8 @@ class CudaGraphRunner:
         """Maximum number of decodes in a captured step with drafts."""
         return 0 if self.is_disabled else self.shapes.max_drafting_requests
 
-    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
-        """Return logits `[N, vocab]`, valid until the next step; `None` if it has no graph."""
+    def __call__(self, step: Sequence[ScheduledRequest]) -> StepLogits | None:
+        """Return logits and token ids, valid until the next step; `None` if it has no graph."""
         shape = None if self.is_disabled else self.shapes.smallest_for(step)
         if shape is None:
             return None
@@ -88,10 +97,12 @@ class CudaGraphRunner:
             self._drop_captures()
         replay = self._replays.get(shape)
         if replay is None:
-            return self._capture_new_shape(shape, step)
+            return StepLogits(self._capture_new_shape(shape, step))
         self._copy_inputs(shape, step)
         replay()
-        return self._logits_view(sum(scheduled.num_logits for scheduled in step))
+        num_logits = sum(scheduled.num_logits for scheduled in step)
+        token_ids = self._token_ids[:num_logits] if self._samples else None
+        return StepLogits(self._logits_view(num_logits), token_ids)
 
     def plan_captures(self) -> Sequence[Callable[[], object]]:
         """Return one capture function per shape; call them only while all slots are idle."""
@@ -131,12 +142,27 @@ class CudaGraphRunner:
         # The replay writes the KV that the reference wrote, so it may run again.
         replay()
         compare_logits(self._logits_view(len(expected)), expected)
+        self._compare_tokens(step)
         return replay
 
+    def _compare_tokens(self, step: Sequence[ScheduledRequest]) -> None:
+        """Leave sampling to the host from now on if the replayed step sampled other tokens."""
+        num_logits = sum(scheduled.num_logits for scheduled in step)
+        logits = self._logits_view(num_logits)
+        expected = dict(sample_step(step, logits))
+        actual = dict(sample_step(step, logits, self._token_ids[:num_logits]))
+        if self._samples and actual != expected:
+            self._samples = False
+            self._log("captured steps do not sample: their tokens differ")
+
     def _copy_inputs(self, shape: StepShape, step: Sequence[ScheduledRequest]) -> None:
-        """Copy a step's inputs to the graph's fixed memory in one transfer."""
-        staged = stage_numbers(list_step_numbers(shape, step), self._device_inputs.device)
+        """Copy a step's inputs to the graph's fixed memory: numbers, then sampling settings."""
+        device = self._device_inputs.device
+        staged = stage_numbers(list_step_numbers(shape, step), device)
         self._device_inputs[: len(staged)].copy_(staged, non_blocking=True)
+        if self._samples and self._logits is not None and any(part.num_logits for part in step):
+            params = stage_params(step, self._logits.shape[1], device)
+            self._device_params[: len(params)].copy_(params, non_blocking=True)
 
     def _run_model(self, shape: StepShape) -> None:
         """Run the model over the fixed memory. This is what a graph captures."""
@@ -145,6 +171,8 @@ class CudaGraphRunner:
         with self.compiled_layers or nullcontext():
             logits = run_network(self._network, tensors, batch)
         self._logits_view(shape.num_logits).copy_(logits)
+        params = self._device_params[: shape.num_logits]
+        self._token_ids[: shape.num_logits].copy_(sample_rows(logits, params))
 
     def _logits_view(self, num_logits: int) -> Tensor:
         """Return the first rows of the fixed output memory, `[num_logits, vocab]`."""

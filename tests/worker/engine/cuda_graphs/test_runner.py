@@ -22,6 +22,7 @@ from testing.in_process_engine import (
 from testing.reference_varlen import reference_varlen_attn
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.attention.varlen_batch import VarlenBatch
+from worker.engine.core.sampler import UNDECIDED
 from worker.engine.loading.loader import LoadedModel
 
 Models = Callable[[str], LoadedModel]
@@ -106,6 +107,58 @@ def test_failed_capture_runs_eagerly(models: Models, recorder: FakeGraphCapture)
     assert captured.graphs.is_disabled
     [line] = captured.log_lines
     assert line.startswith("CUDA graphs are off: ")
+
+
+class OverwritingCapture(FakeGraphCapture):
+    """A capture whose replays leave one number in place of each token id, once it is set."""
+
+    token_ids: torch.Tensor
+    overwritten: int | None = None
+
+    def capture_step(self, step: Replay) -> Replay:
+        """Run the step, then write the number."""
+        replay_step = super().capture_step(step)
+
+        def overwrite_tokens() -> None:
+            replay_step()
+            if self.overwritten is not None:
+                self.token_ids.fill_(self.overwritten)
+
+        return overwrite_tokens
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+def test_captured_steps_sample(models: Models, temperature: float) -> None:
+    """Their ids become the reply, the logits notwithstanding; `UNDECIDED` leaves it to the host."""
+    capture = OverwritingCapture()
+    captured = build_captured_engine(models("bigcode"), capture=capture)
+    capture.token_ids = captured.graphs._token_ids
+    request = Request("a", (5, 6), SamplingParams(20, temperature))
+    expected = run_requests(captured.engine_core, [request])["a"]
+    capture.overwritten = 9
+    overwritten = run_requests(captured.engine_core, [request])["a"]
+    capture.overwritten = UNDECIDED
+    undecided = run_requests(captured.engine_core, [request])["a"]
+
+    assert overwritten.ids == [9] * 20
+    assert undecided == expected
+    assert not captured.log_lines
+
+
+def test_wrong_tokens_leave_sampling_to_the_host(models: Models) -> None:
+    """One log line; graphs stay on, and the reply is right."""
+    capture = OverwritingCapture()
+    capture.overwritten = 9
+    captured = build_captured_engine(models("bigcode"), capture=capture)
+    capture.token_ids = captured.graphs._token_ids
+    request = Request("a", (5, 6), GREEDY_SAMPLING)
+
+    replies = run_requests(captured.engine_core, [request])
+
+    assert replies["a"].ids == reference_greedy(models("bigcode").network, request)
+    assert captured.log_lines == ["captured steps do not sample: their tokens differ"]
+    assert not captured.graphs.is_disabled
+    assert captured.capture.replayed > 1
 
 
 def test_wrong_kernel_disables_graphs(models: Models) -> None:
