@@ -13,10 +13,10 @@ MEDIANS: Final = "runs, of which the table shows medians"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Option with a number, whose type is that of its default."""
+    """Option whose type is that of its default."""
 
     name: str
-    default: float
+    default: float | str
     help: str
 
 
@@ -58,6 +58,14 @@ BENCHMARKS: Final = {
     "names": Benchmark(
         "hints about names in code, against labelled uses and real modules",
         (Option("--modules", 4000, "files of installed packages"),),
+    ),
+    "words": Benchmark(
+        "false alarms of a word list and of a classifier on innocent texts",
+        (
+            Option("--file", "", "a file as for STARCHAT_WORDS_FILE"),
+            Option("--classifier", "", "an address as for STARCHAT_CLASSIFIER_URL"),
+            Option("--threshold", 0.5, "a score as for STARCHAT_CLASSIFIER_THRESHOLD"),
+        ),
     ),
     "canaries": Benchmark("text in Redis and its files after each end of text"),
     "layout": Benchmark(

@@ -31,6 +31,7 @@ from contract.texts import (
     RAN_BUTTON,
     REGENERATE_BUTTON,
     REPLAY_BUTTON,
+    SHOW_BUTTON,
 )
 
 DELETE_ACTION_ID: Final = "delete_reply"
@@ -57,6 +58,7 @@ REWORK_BUTTONS: Final = {
     ReworkKind.ANOTHER: ANOTHER_BUTTON,
     ReworkKind.CONTINUE: CONTINUE_BUTTON,
     ReworkKind.REPLAY: REPLAY_BUTTON,
+    ReworkKind.SHOW: SHOW_BUTTON,
 }
 
 Block = dict[str, Any]
@@ -89,11 +91,12 @@ class ReplyAddress(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReplyVersions:
-    """Whether a reply was cut, and whether Redis has a version before or other candidates."""
+    """Whether a reply was cut or is covered, and whether Redis has other versions of it."""
 
     is_cut: bool = False
     has_previous: bool = False
     has_others: bool = False
+    is_covered: bool = False
 
 
 ONE_VERSION: Final = ReplyVersions()
@@ -125,6 +128,7 @@ def build_controls(
         label = CURRENT_CODE_BUTTON.translate(language)
         buttons.append(_build_button(CODE_ACTION_ID, label, address.to_value(), ()))
     shown = {
+        ReworkKind.SHOW: versions.is_covered,
         ReworkKind.REGENERATE: bool(details.reply_id),
         ReworkKind.CONTINUE: versions.is_cut,
         ReworkKind.PREVIOUS: versions.has_previous,

@@ -18,6 +18,8 @@ class ReworkKind(StrEnum):
     """Let a reply that was cut go further, as the same turn."""
     REPLAY = "replay"
     """Generate it once more with the same seed, and compare."""
+    SHOW = "show"
+    """Show a reply that is covered because of its wording."""
 
 
 class Rework(BaseModel):

@@ -31,6 +31,7 @@ from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.metrics import Metrics
 from worker.prompt.tokenizer import Tokenizer
+from worker.wording.wording_check import WordingCheck
 
 TOKEN_SECONDS = 0.5
 """GPU time of each token that the engine says it has used."""
@@ -113,6 +114,7 @@ class ReworkHarness:
         )
         self._create_generator = partial(Generator, self.engine, settings)
         self.generator = self._create_generator()
+        self.wording = WordingCheck(None, None)
 
     def resize_context(self, positions: int) -> None:
         """Load the model again, with a context window of `positions` tokens."""
@@ -199,5 +201,6 @@ class ReworkHarness:
         )
         if self.check_blocks is not None:
             pipeline.layout.check_blocks = self.check_blocks
+        pipeline.layout.wording = self.wording
         self.context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=float(number))
         return await pipeline.run(self.context)

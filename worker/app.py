@@ -58,6 +58,9 @@ from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ThreadMessages
 from worker.supervisor import Services, ShutdownSignal, WorkerRuntime
+from worker.wording.classifier import Classifier
+from worker.wording.word_list import load_word_list
+from worker.wording.wording_check import WordingCheck
 
 log = structlog.get_logger()
 
@@ -88,13 +91,15 @@ class _Parts:
     health: WorkerHealth
     metrics: Metrics
     checks: CheckPool
+    wording: WordingCheck
 
 
 async def run_worker(settings: Settings) -> str | None:
     """
     Run a worker until it is shut down; return the failure that ended it, if any.
 
-    Raises `SettingsError` if the health endpoints cannot be served, or Slack rejects the token.
+    Raises `SettingsError` if the health endpoints cannot be served, Slack rejects the token, or the
+    word list cannot be used.
     """
     shutdown = ShutdownSignal()
     loop = asyncio.get_running_loop()
@@ -118,6 +123,7 @@ async def run_worker(settings: Settings) -> str | None:
             parts = _Parts(
                 *(settings, connections, client, access, probe, engines, health, metrics),
                 checks=await stack.enter_async_context(CheckPool()),
+                wording=await stack.enter_async_context(_build_wording_check(settings)),
             )
             await _start_and_serve(parts, shutdown)
     finally:
@@ -158,6 +164,12 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
 
     if await _wait_for_redis(register_worker, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
+
+
+def _build_wording_check(settings: Settings) -> WordingCheck:
+    url, threshold = settings.starchat_classifier_url, settings.starchat_classifier_threshold
+    classifier = Classifier(url, threshold) if url else None
+    return WordingCheck(load_word_list(settings.starchat_words_file), classifier)
 
 
 def _build_generation_settings(settings: Settings) -> GenerationSettings:
@@ -276,6 +288,7 @@ def _build_services(parts: _Parts) -> Services:
         failpoints=failpoints,
     )
     pipeline.layout.check_blocks = parts.checks.check_blocks
+    pipeline.layout.wording = parts.wording
     heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
 
     sessions = AgentSessions(slack, async_redis)

@@ -209,6 +209,25 @@ class Settings(BaseSettings):
         ge=1,
         le=TEXT_TTL_SECONDS,
     )
+    starchat_words_file: str = setting_field(
+        "",
+        "the path of a text file",
+        "Words and phrases, one a line: a reply with one of them is covered until the person who "
+        "asked shows it. See docs/checks.md.",
+    )
+    starchat_classifier_url: str = setting_field(
+        "",
+        "an address that starts with http:// or https://, without a password",
+        "Endpoint that scores the wording of replies: it gets each finished reply's text. A reply "
+        "with a high score is covered. See docs/checks.md.",
+    )
+    starchat_classifier_threshold: float = setting_field(
+        0.5,
+        "a number above 0 and at most 1",
+        "Score from which on the classifier's endpoint flags a reply.",
+        gt=0,
+        le=1,
+    )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",
@@ -233,13 +252,18 @@ class Settings(BaseSettings):
             Canary.parse(text)
         return text
 
-    @field_validator("starchat_engine_url")
+    @field_validator("starchat_engine_url", "starchat_classifier_url")
     @classmethod
-    def _check_engine_url(cls, url: str) -> str:
+    def _check_url(cls, url: str) -> str:
         if url:
             check_http_url(url)
             if "@" in url:
                 raise ValueError("has a password")
+        return url
+
+    @field_validator("starchat_engine_url")
+    @classmethod
+    def _drop_version(cls, url: str) -> str:
         return url.rstrip("/").removesuffix("/v1")
 
     @field_validator("starchat_engine_key")

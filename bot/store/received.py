@@ -126,7 +126,8 @@ class ReceivedRework(_ReplyRequest):
     @property
     def needs_engine(self) -> bool:
         """Whether it costs GPU time: some work only shows a version that Redis keeps."""
-        return self.rework.kind not in {ReworkKind.PREVIOUS, ReworkKind.ANOTHER}
+        stored = {ReworkKind.PREVIOUS, ReworkKind.ANOTHER, ReworkKind.SHOW}
+        return self.rework.kind not in stored
 
     @property
     def asked_at(self) -> str:

@@ -6,7 +6,7 @@ ended. The answer in particular is saved before it is posted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -176,6 +176,8 @@ class AnswerPipeline:
         if stored is None:
             raise VersionGoneError
         answer = FinishedAnswer.from_stored_answer(run.context.job, stored)
+        if run.rework is ReworkKind.SHOW:
+            answer = replace(answer, facts=replace(answer.facts, is_uncovered=True))
         recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
         await run.message.state.write_fields(answer.to_fields() | recoveries)
         return answer

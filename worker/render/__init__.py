@@ -2,6 +2,7 @@
 
 from worker.render.code_checks import list_checkable
 from worker.render.compose import (
+    MAX_GROWING_CHARACTERS,
     compose_final,
     compose_growing,
     compose_plain,
@@ -10,13 +11,16 @@ from worker.render.compose import (
 )
 from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
 from worker.render.texts import compose_status, compose_stop_notice
+from worker.render.wording import compose_cover
 
 __all__ = [
+    "MAX_GROWING_CHARACTERS",
     "ComposedReply",
     "Message",
     "Part",
     "ReplyFacts",
     "Snippet",
+    "compose_cover",
     "compose_final",
     "compose_growing",
     "compose_plain",

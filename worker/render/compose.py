@@ -32,6 +32,7 @@ from worker.render.model import (
 )
 from worker.render.paginate import paginate_pieces
 from worker.render.sanitize import escape_fallback
+from worker.render.wording import NOT_CHECKED, Wording
 from worker.render.work_limits import (
     FINAL_BUDGET,
     GROWING_BUDGET,
@@ -93,7 +94,11 @@ def parse_reply(text: str, *, facts: ReplyFacts) -> ParsedReply:
 
 
 def compose_reply(
-    reply: ParsedReply, findings: Mapping[CodeBlock, BlockFindings], *, facts: ReplyFacts
+    reply: ParsedReply,
+    findings: Mapping[CodeBlock, BlockFindings],
+    wording: Wording = NOT_CHECKED,
+    *,
+    facts: ReplyFacts,
 ) -> ComposedReply:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.
@@ -110,7 +115,8 @@ def compose_reply(
     closing_sentences: list[Translatable | str] = [
         texts.REPLY_TOO_LONG if reply.is_too_long else "",
         *_collect_notices(reply.source, pieces, facts),
-        compose_footer(facts.model, verdicts),
+        wording.describe_request(),
+        compose_footer(facts.model, verdicts, wording),
     ]
     if len(pages) > MAX_MESSAGES or not reply.is_complete:
         pages = pages[: MAX_MESSAGES - 1]

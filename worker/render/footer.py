@@ -7,6 +7,7 @@ from contract.code_verdicts import CodeVerdict
 from contract.language import Phrase, Translatable
 from contract.reply_details import shorten_line
 from contract.texts import join_sentences
+from worker.render.wording import NOT_CHECKED, Wording
 
 MAX_NAME_CHARACTERS: Final = 32
 """The line has room for so much of a model's name; *Details* has more of it."""
@@ -17,7 +18,9 @@ CODE_PARSED: Final = Phrase("Its code was parsed, but not run or reviewed.")
 CODE_UNPARSED: Final = Phrase("Its code was neither parsed nor run.")
 
 
-def compose_footer(model: str, verdicts: Sequence[CodeVerdict] | None) -> Translatable:
+def compose_footer(
+    model: str, verdicts: Sequence[CodeVerdict] | None, wording: Wording = NOT_CHECKED
+) -> Translatable:
     """
     Return the line below a reply, from the verdicts on its code; `None` if nothing was checked.
 
@@ -30,7 +33,8 @@ def compose_footer(model: str, verdicts: Sequence[CodeVerdict] | None) -> Transl
         model=name or UNKNOWN_MODEL,
     )
     checks = NOTHING_CHECKED if verdicts is None else _describe_checks(verdicts)
-    return join_sentences(author, checks)
+    about_wording = wording.describe_checks()
+    return join_sentences(author, checks, *([about_wording] if about_wording else []))
 
 
 def _describe_checks(verdicts: Sequence[CodeVerdict]) -> Translatable:

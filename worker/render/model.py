@@ -59,6 +59,8 @@ class ComposedReply:
     parts: tuple[Part, ...]
     verdicts: tuple[CodeVerdict, ...] = ()
     num_hints: int = 0
+    is_covered: bool = False
+    """Whether it is one line in place of a reply, because of the reply's wording."""
 
 
 class CutReason(StrEnum):
@@ -100,6 +102,8 @@ class ReplyFacts:
     """The one that is shown, from 0."""
     chosen: int = 0
     """The one that has the best score, from 0."""
+    is_uncovered: bool = False
+    """Whether the person who asked wants to see a reply that is covered."""
     language: ReaderLanguage = ReaderLanguage.ENGLISH
     """Language of our own sentences: that of the job, with which it is stored."""
 

@@ -145,7 +145,8 @@ class ReworkHandler:
         own = job_id(thread.team, thread.channel, ts)
         # Slack's timestamps have a fixed width, so their order as text is their order in time.
         is_later = any(job > own for job in self.job_updates.list_unfinished_jobs(thread))
-        return Sentence.LATER_TURN if is_later else None
+        # A covered reply was written before them.
+        return Sentence.LATER_TURN if is_later and rework.kind is not ReworkKind.SHOW else None
 
     def _show_wait(self, received: ReceivedRework) -> None:
         thread, languages = received.thread, self.commands.notices.languages
@@ -166,6 +167,9 @@ def _check_thread(
         return Sentence.QUESTION_NOT_FOUND
     if not parts or read_metadata(parts[0]).get("part") != 1:
         return Sentence.REPLY_DELETED
+    if received.rework.kind is ReworkKind.SHOW:
+        # The model wrote it before the later turns.
+        return None
     is_later = any((m.question_ts or "") > received.ts for m in messages)
     return Sentence.LATER_TURN if is_later else None
 

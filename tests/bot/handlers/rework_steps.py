@@ -37,7 +37,7 @@ def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, aske
     address = ReplyAddress(thread_ts=ts, ts=ts, asker=asker)
     # Whether a person sees a button is left to another test: here, all do.
     details = ReplyDetails(reply_id=REPLY_ID, seed=41)
-    versions = ReplyVersions(is_cut=True, has_previous=True, has_others=True)
+    versions = ReplyVersions(is_cut=True, has_previous=True, has_others=True, is_covered=True)
     controls = build_controls(
         address, details, versions, is_direct=True, has_code=True, language=Language.ENGLISH
     )

@@ -121,6 +121,16 @@ def fill_queue(scene: Scene) -> None:
         ask_as_ada(scene.workspace, scene.redis, f"@StarChat question {number}")
 
 
+def test_covered_reply_can_be_shown_after_later_turns(scene: Scene) -> None:
+    """The model wrote it before them."""
+    answer_later(scene)
+    own = job_id(TEAM, GENERAL, scene.ts)
+    press_control(scene.workspace, scene.parts[0], ReworkKind.SHOW)
+    poll_until(
+        lambda: scene.redis.hget(f"rq:job:{own}", keys.REWORK) == b"show", description="the job"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "words"),
     [

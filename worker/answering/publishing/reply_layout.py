@@ -21,6 +21,7 @@ from worker import render
 from worker.jobs.job_state import JobProgress
 from worker.render import ComposedReply, Message, ReplyFacts
 from worker.render.model import BlockFindings, CodeBlock, ParsedReply
+from worker.wording.wording_check import WordingCheck
 
 T = TypeVar("T")
 
@@ -51,10 +52,6 @@ def choose_layout(progress: JobProgress) -> LayoutKind:
     return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
 
 
-def _compose_growing_text(text: str, language: Language) -> Message:
-    return render.compose_growing(mask_growing(text), language)
-
-
 CheckBlocks = Callable[[Sequence[CodeBlock]], Awaitable[Mapping[CodeBlock, BlockFindings]]]
 """Checks code; returns findings on the blocks that it could check, in bounded time."""
 
@@ -69,13 +66,14 @@ class ReplyLayout:
     def __init__(self, timeout_seconds: float = LAYOUT_TIMEOUT_SECONDS) -> None:
         """Start the threads. A layout may take `timeout_seconds` besides the checks of its code."""
         self.check_blocks: CheckBlocks = _check_nothing
+        self.wording = WordingCheck(None, None)
         self._timeout_seconds = timeout_seconds
         self._threads = eager_thread_pool(LAYOUT_THREADS, "layout")
 
     async def compose_growing(self, text: str, language: Language) -> Message:
         """Return a reply in progress; without its text if that cannot be rendered in time."""
         try:
-            return await self.run_in_thread(_compose_growing_text, text, language)
+            return await self.run_in_thread(self._compose_growing_text, text, language)
         except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
             log.warning("edit without text", error=type(error).__name__)
             return render.compose_growing("", language)
@@ -84,15 +82,29 @@ class ReplyLayout:
         self, text: str, facts: ReplyFacts, kind: LayoutKind
     ) -> tuple[ComposedReply, LayoutKind]:
         """Return the finished reply and its layout: plain if Markdown is not rendered in time."""
-        if kind is LayoutKind.MARKDOWN:
+        code, wording = await asyncio.gather(
+            self._check_code(text, facts, kind), self.wording.check_wording(text)
+        )
+        if wording.has_hit and not facts.is_uncovered:
+            cover = render.compose_cover(wording, facts.language)
+            return ComposedReply((cover,), is_covered=True), kind
+        if code is not None:
             try:
-                reply, findings = await self.check_reply(text, facts)
-                compose = functools.partial(render.compose_reply, reply, findings, facts=facts)
+                compose = functools.partial(render.compose_reply, *code, wording, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
         unchecked = (UNCHECKED_CODE,) if "```" in text or "~~~" in text else ()
         return ComposedReply(render.compose_plain(text, facts=facts), unchecked), LayoutKind.PLAIN
+
+    async def _check_code(
+        self, text: str, facts: ReplyFacts, kind: LayoutKind
+    ) -> tuple[ParsedReply, Mapping[CodeBlock, BlockFindings]] | None:
+        try:
+            return await self.check_reply(text, facts) if kind is LayoutKind.MARKDOWN else None
+        except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
+            log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
+            return None
 
     async def check_reply(
         self, text: str, facts: ReplyFacts
@@ -101,6 +113,11 @@ class ReplyLayout:
         parse = functools.partial(render.parse_reply, text, facts=facts)
         reply = await self.run_in_thread(parse)
         return reply, await self.check_blocks(render.list_checkable(reply.pieces))
+
+    def _compose_growing_text(self, text: str, language: Language) -> Message:
+        masked = mask_growing(text)
+        has_hit = self.wording.has_listed_words(masked[: render.MAX_GROWING_CHARACTERS])
+        return render.compose_growing("" if has_hit else masked, language)
 
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a call in a layout thread. Raises `TimeoutError` at the time limit."""

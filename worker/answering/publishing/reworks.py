@@ -16,12 +16,14 @@ from worker.render import ComposedReply, Message, Part, texts
 
 KEEPING_TEXT: Final = frozenset({*ReworkKind} - {ReworkKind.REGENERATE})
 """Work during which the reply stays readable; for the other, it becomes a placeholder."""
-STORED_VERSIONS: Final = frozenset({ReworkKind.PREVIOUS, ReworkKind.ANOTHER})
+STORED_VERSIONS: Final = frozenset({ReworkKind.PREVIOUS, ReworkKind.ANOTHER, ReworkKind.SHOW})
 """Work that shows a version which Redis keeps, and generates nothing."""
 
 
 def select_stored(kind: ReworkKind | None, versions: ReplyVersions) -> Answer | None:
-    """Return the stored version that the work shows instead of the present one, if it is kept."""
+    """Return the stored version that the work shows, if it is kept."""
+    if kind is ReworkKind.SHOW:
+        return versions.present
     if kind is ReworkKind.ANOTHER:
         return versions.present and versions.present.show_next()
     return versions.previous
@@ -34,7 +36,7 @@ def select_mode(
     if kind is None:
         return StoreMode.REPLACE
     is_same_text = present is not None and present.text == answer.text
-    if kind in {ReworkKind.ANOTHER, ReworkKind.CONTINUE} or (
+    if kind in {ReworkKind.ANOTHER, ReworkKind.CONTINUE, ReworkKind.SHOW} or (
         kind is ReworkKind.REPLAY and is_same_text
     ):
         return StoreMode.EXTEND
@@ -84,6 +86,7 @@ def collect_controls(
         is_cut=answer.is_cut,
         has_previous=mode is not StoreMode.REPLACE and before is not None,
         has_others=bool(answer.answer.others),
+        is_covered=composed.is_covered,
     )
     return build_controls(
         ReplyAddress.from_job(job),

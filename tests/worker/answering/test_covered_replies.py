@@ -1,0 +1,70 @@
+"""Covered replies: nothing of them is posted until the person who asked wants to see it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contract.language import Language
+from contract.rework import ReworkKind
+from testing.reply_harness import ReplyHarness
+from testing.rework_harness import ReworkHarness
+from testing.slack_parser import context_texts, model_text
+from testing.tokenizers import write_starchat_tokenizer
+from testing.worker_harness import context_text, reply_text
+from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout
+from worker.jobs.job_context import Outcome
+from worker.render import ReplyFacts, texts
+from worker.wording.word_list import WordList
+from worker.wording.wording_check import WordingCheck
+
+TEXT = "Use a mutex, dammit, and hold it for as short a time as you can."
+OTHER = "A semaphore counts; a mutex has one owner."
+CHECK = WordingCheck(WordList(["dammit"]), None)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with StarChat's tokenizer."""
+    return write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+
+
+async def test_covered_reply_is_shown_on_request(reply: ReplyHarness, directory: Path) -> None:
+    """In place, without the engine; a regenerated reply is judged again."""
+    asked = ReworkHarness(reply, directory, TEXT)
+    asked.wording = CHECK
+    assert await asked.ask() is Outcome.ANSWERED
+    assert asked.list_buttons() == ["Show", "Regenerate", "Details"]
+    assert "dammit" not in json.dumps(reply.visible_messages)
+    assert "This reply is covered." in context_text(reply.visible_messages)
+
+    for _ in range(2):
+        assert await asked.rework(ReworkKind.SHOW) is Outcome.ANSWERED
+        assert reply_text(reply.visible_messages).strip() == TEXT
+        assert asked.list_buttons() == ["Regenerate", "Details"]
+        assert "Shown at the request" in context_text(reply.visible_messages)
+        assert await asked.repeat() is Outcome.ANSWERED
+    assert len(asked.engine.requests) == 1
+
+    asked.engine.text = OTHER
+    await asked.rework(ReworkKind.REGENERATE)
+    assert reply_text(reply.visible_messages).strip() == OTHER
+    await asked.rework(ReworkKind.PREVIOUS)
+    assert reply_text(reply.visible_messages).strip() == TEXT
+    asked.engine.text = f"{TEXT} {TEXT}"
+    await asked.rework(ReworkKind.REGENERATE)
+    assert "dammit" not in json.dumps(reply.visible_messages)
+    assert len(reply.visible_messages) == 1
+
+
+async def test_growing_text_with_a_listed_word_is_not_shown() -> None:
+    """Nor is one whose layout fails."""
+    layout, facts = ReplyLayout(), ReplyFacts("m", "stop", 256)
+    layout.wording = CHECK
+
+    growing = await layout.compose_growing(f"{TEXT} And so on.", Language.ENGLISH)
+    assert (model_text([growing]), context_texts(growing)) == ("", [str(texts.WRITING)])
+    composed, _ = await layout.compose_final(TEXT, facts, LayoutKind.PLAIN)
+    assert (model_text(composed.parts), composed.is_covered) == ("", True)
+    fine, _ = await layout.compose_final(OTHER, facts, LayoutKind.PLAIN)
+    assert (model_text(fine.parts[:1]), fine.is_covered) == (OTHER, False)
