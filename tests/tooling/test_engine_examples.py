@@ -19,3 +19,12 @@ def test_example_serves_the_model_without_its_own_sampling_defaults(name: str) -
     assert "generation-config" in words
     assert "enable-prefix-caching" in words
     assert "Not yet run" in text
+
+
+def test_ray_keeps_a_thread_on_one_replica() -> None:
+    """Its default router chooses among all replicas by load."""
+    [application] = yaml.safe_load((DIRECTORY / "ray_serve.yml").read_text("utf-8"))["applications"]
+    [config] = application["args"]["llm_configs"]
+    router = config["deployment_config"]["request_router_config"]["request_router_class"]
+
+    assert router.endswith(":ConsistentHashRouter")
