@@ -59,6 +59,8 @@ class CurrentFile:
     diff: OutputFile | None = None
     unclear: tuple[OutputFile, ...] = ()
     is_masked: bool = False
+    num_examples: int = 0
+    """Blocks of which the lines that run an example were left out."""
 
     @property
     def outputs(self) -> tuple[OutputFile, ...]:

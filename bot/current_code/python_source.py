@@ -103,6 +103,17 @@ class PythonSource:
         """Texts of statements that define no name, imports included."""
         return frozenset(one.name for one in self.statements if one.kind not in NAMED)
 
+    @property
+    def is_library(self) -> bool:
+        """Whether the source defines names and runs nothing."""
+        runs = any(one.kind is Kind.OTHER and not _is_string(one) for one in self.statements)
+        return bool(self.names) and not runs and MAIN_NAME not in self.names
+
+    def drop_examples(self) -> Self | None:
+        """Return the source without what runs behind its definitions; `None` if that is nothing."""
+        end = self._find_end()
+        return type(self)(self.statements[:end], "") if 0 < end < len(self.statements) else None
+
     def replace_by(self, later: Self, *, is_posted: bool) -> Self | None:
         """
         Return this source with the statements of a later one; `None` if it is unclear how.

@@ -72,6 +72,13 @@ def list_keys(source: Source) -> tuple[str, ...]:
     return tuple(name for name in source.definitions if name not in top_level.GENERIC_NAMES)
 
 
+def drop_examples(known: Source, later: Source) -> Source | None:
+    """Return a later source without its examples, if the known one runs nothing either."""
+    if isinstance(known, PythonSource) and isinstance(later, PythonSource) and known.is_library:
+        return later.drop_examples()
+    return None
+
+
 def replace_source(known: Source, later: Source, *, is_posted: bool) -> Source | None:
     """
     Return a source after a later one; `None` if it is unclear what the later one replaces.

@@ -65,6 +65,8 @@ def _describe_file(file: CurrentFile, questions: Mapping[str, Question]) -> Iter
         yield texts.DIFF_LINE.with_values(file=file.diff.name.rpartition("/")[2])
     if file.is_masked:
         yield texts.MASKED_LINE
+    if file.num_examples:
+        yield texts.describe_examples(file.num_examples)
     if file.unclear:
         yield texts.describe_unclear(len(file.unclear), file.unclear[0].name)
 

@@ -49,6 +49,15 @@ def describe_unclear(count: int, file: str) -> Translatable:
     )
 
 
+def describe_examples(count: int) -> Translatable:
+    """Tell of how many blocks the examples are not in a file."""
+    return PluralPhrase(
+        "   The lines of {count} block that only run an example are left out.",
+        "   The lines of {count} blocks that only run an example are left out.",
+        count,
+    )
+
+
 def describe_open_blocks(count: int) -> Translatable:
     """Tell how many blocks have no end."""
     return PluralPhrase(

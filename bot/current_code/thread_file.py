@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from bot.current_code.blocks import CodeBlock
 from bot.current_code.file_names import find_extension
 from bot.current_code.model import CodeChange, CodeTurn, CurrentFile, OutputFile
-from bot.current_code.sources import Source, list_keys, read_source, replace_source
+from bot.current_code.sources import (
+    Source,
+    drop_examples,
+    list_keys,
+    read_source,
+    replace_source,
+)
 from bot.current_code.unified_diff import build_diff
 from contract.code_languages import Language
 from contract.masking import list_masked_kinds
@@ -43,6 +49,8 @@ class ThreadFile:
     base: str | None = None
     changes: list[CodeChange] = field(default_factory=list)
     unclear: list[Version] = field(default_factory=list)
+    num_examples: int = 0
+    """Blocks whose examples were left out."""
 
     def add_versions(self, versions: Sequence[Version]) -> None:
         """Bring the file to the blocks of one turn; unclear ones are those that contradict."""
@@ -83,7 +91,12 @@ class ThreadFile:
         if version.block.has_elision:
             return None
         is_posted = version.turn.is_reply and self.base == self.source.text
-        return replace_source(self.source, source, is_posted=is_posted)
+        found = replace_source(self.source, source, is_posted=is_posted)
+        shorter = drop_examples(self.source, source) if found is None else None
+        if shorter is not None:
+            found = replace_source(self.source, shorter, is_posted=is_posted)
+            self.num_examples += found is not None
+        return found
 
     def _adapt_code(self, version: Version) -> str:
         """Return the code of a block with label and line ends as in what a person posted."""
@@ -133,6 +146,7 @@ class ThreadFile:
             OutputFile(f"{name}.diff", diff, "diff") if diff else None,
             unclear,
             is_masked,
+            self.num_examples,
         )
 
 

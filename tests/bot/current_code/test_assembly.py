@@ -4,8 +4,10 @@ import ast
 
 import pytest
 
+from bot.current_code import texts
 from bot.current_code.assembly import MAX_BLOCKS, MAX_FILE_BYTES
 from bot.current_code.model import CodeChange, CodeTurn, CurrentCode
+from bot.current_code.summary import Question, describe_code
 from tests.bot.current_code.threads import (
     assemble,
     assemble_file,
@@ -128,14 +130,14 @@ def test_two_versions_of_a_file_without_names_are_both_shown() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        "def half(n):\n    return n // 2\n\n\nprint(half(3))\n",
+        "print(1)\n\n\ndef half(n):\n    return n // 2\n",
         "def sort(items):\n    # ... existing code ...\n    return items\n",
         "def half(n): return 1\ndef half(n): return 2\n",
         "def half(n:\n",
     ],
 )
 def test_block_without_a_clear_place_is_shown_beside_the_file(part: str) -> None:
-    """An example, a sketch, a name twice, code that does not parse."""
+    """A statement in front, a sketch, a name twice, code that does not parse."""
     file = assemble_file(post(1, app_py=SORT), reply(1, "# app.py\n" + part))
 
     assert read_text(file) == SORT
@@ -143,6 +145,21 @@ def test_block_without_a_clear_place_is_shown_beside_the_file(part: str) -> None
     assert [(one.name, one.text) for one in file.unclear] == [
         ("app.part-1.py", "# app.py\n" + part)
     ]
+
+
+def test_example_behind_a_function_is_left_out() -> None:
+    """If the file runs nothing; a file with its own run part shows the block beside it."""
+    example = "# app.py\n" + NEW_HALF + "\n\nprint(half(3))\n"
+    file = assemble_file(post(1, app_py='"""Doc."""\n' + SORT), reply(1, example))
+    assert read_text(file) == '"""Doc."""\n' + SORT.replace("n / 2", "n // 2")
+    assert (file.num_examples, file.unclear) == (1, ())
+    assert str(texts.describe_examples(1)) in str(
+        describe_code(CurrentCode((file,)), file.outputs, {"1.0": Question("Ada", "")})
+    )
+    runs = assemble_file(post(1, app_py=SORT + "print(sort([]))\n"), reply(1, example))
+    assert (runs.num_examples, len(runs.unclear)) == (0, 1)
+    twice = assemble_file(post(1, app_py=SORT), reply(1, NEW_HALF + example[9:]))
+    assert (twice.num_examples, len(twice.unclear)) == (0, 1)
 
 
 def test_unclear_block_stays_until_its_names_come_again() -> None:

@@ -116,6 +116,24 @@ def test_words_ask_for_it_too(workspace: Workspace, redis: Redis) -> None:
     assert len(find_files(workspace, ts)) == 1
 
 
+def test_deleted_reply_leaves_the_code(workspace: Workspace, redis: Redis, web: WebClient) -> None:
+    """The files below a reply are no parts of it."""
+    ts = ask_as_ada(workspace, redis, "@StarChat a third")
+    [reply] = post_answer(workspace, redis, ts, "Third")
+    store_answer(redis, ts, ts, THIRD)
+    add_controls(workspace, web, ts, reply, ADA)
+    press_code(workspace, reply)
+    wait_for_files(workspace, ts, 1)
+    click = {"user": ADA, "channel": GENERAL, "ts": reply, "action_id": "delete_reply"}
+    workspace.post_json("_page/click", click)
+    poll_until(
+        lambda: reply not in [m["ts"] for m in workspace.bot_replies(GENERAL, ts)],
+        description="the deletion",
+    )
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+    assert [one["title"] for one in find_files(workspace, ts)] == ["third.py"]
+
+
 def test_thread_without_code_gets_a_word(workspace: Workspace, redis: Redis) -> None:
     """For the person who asked alone."""
     ts = ask_as_ada(workspace, redis, "@StarChat hello")
