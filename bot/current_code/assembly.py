@@ -74,7 +74,7 @@ class _Assembly:
     def _find_file(self, version: Version) -> ThreadFile:
         """Return the file of a block: by its name, else by what it defines, else a new one."""
         name, language = version.block.name, read_language(version.block, version.source)
-        file = self._find_named(name) or self._find_by_keys(version, language.name)
+        file = self._find_by_name(name) or self._find_by_keys(version, language.name)
         if file is None:
             file = ThreadFile(name, language)
             self._files.append(file)
@@ -88,7 +88,7 @@ class _Assembly:
                 known.append(file)
         return file
 
-    def _find_named(self, name: str) -> ThreadFile | None:
+    def _find_by_name(self, name: str) -> ThreadFile | None:
         """Return the file with a name; one of both names may lack the folder."""
         if not name:
             return None

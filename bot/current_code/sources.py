@@ -28,12 +28,12 @@ class PlainSource:
     @property
     def definitions(self) -> tuple[str, ...]:
         """Names of functions, classes and types, in order."""
-        return self._found[1]
+        return self._name_lists[1]
 
     @cached_property
     def names(self) -> frozenset[str]:
         """All names at the top level."""
-        return frozenset((*self._found[0], *self._found[1]))
+        return frozenset((*self._name_lists[0], *self._name_lists[1]))
 
     @cached_property
     def bodies(self) -> dict[str, str]:
@@ -41,7 +41,7 @@ class PlainSource:
         return dict.fromkeys(self.names, self.text)
 
     @cached_property
-    def _found(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _name_lists(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return top_level.find_names(self.text) if self.has_names else ((), ())
 
 

@@ -49,9 +49,9 @@ class CodeDelivery:
     def deliver_due(self) -> None:
         """Complete the runs that other bots have left."""
         for thread in self.runs.list_due():
-            self.deliver(thread)
+            self.deliver_code(thread)
 
-    def deliver(self, thread: Thread, *, first: bool = False) -> None:
+    def deliver_code(self, thread: Thread, *, first: bool = False) -> None:
         """Bring the run of a thread to its end, or let it be tried again."""
         run = self.runs.lease(thread, first=first)
         if run is None:

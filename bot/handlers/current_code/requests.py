@@ -29,20 +29,20 @@ class CodeRequests:
     def request_by_button(self, request: CodeRequested) -> None:
         """Put the code of a thread together after a press."""
         if self.take_command(request.user):
-            self._record(request.thread, request.pressed_at, request.user)
+            self._record_request(request.thread, request.pressed_at, request.user)
         else:
             notice = Notice(Sentence.TOO_MANY_COMMANDS)
             self.delivery.notices.tell_user(request.thread, request.user, notice)
 
     def request_by_word(self, post: MessagePosted) -> None:
         """Put the code of a thread together after the words `current code`."""
-        self._record(post.thread, post.ts, post.author)
+        self._record_request(post.thread, post.ts, post.author)
 
-    def _record(self, thread: Thread, request_ts: str, user: str) -> None:
+    def _record_request(self, thread: Thread, request_ts: str, user: str) -> None:
         outcome = self.delivery.runs.record(thread, request_ts, user)
         log.info("code requested", channel=thread.channel, outcome=outcome.value)
         self.delivery.notices.failpoints.hit(Failpoint.AFTER_CODE_RECORD)
         if outcome is RecordOutcome.RUNNING:
             self.delivery.notices.tell_user(thread, user, Notice(Sentence.CODE_RUNNING))
         elif outcome is RecordOutcome.RECORDED:
-            self.background.submit("current code", self.delivery.deliver, thread, first=True)
+            self.background.submit("current code", self.delivery.deliver_code, thread, first=True)
