@@ -91,7 +91,7 @@ def describe_candidate(facts: ReplyFacts) -> Translatable | str:
             "checks hold for its code.",
             **place,
         )
-    return Phrase("This is candidate {number} of {count}, as *Show another* brings it.", **place)
+    return Phrase("This is candidate {number} of {count}, after a press of Show another.", **place)
 
 
 def describe_dropped_turns(count: int) -> Translatable | str:

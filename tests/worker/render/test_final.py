@@ -72,6 +72,26 @@ def test_dropped_turns_are_mentioned(dropped: int, sentence: str) -> None:
     assert sentence in reply_context("Yes.", ReplyFacts("m", "stop", 256, dropped_turns=dropped))
 
 
+@pytest.mark.parametrize(
+    ("shown", "chosen", "sentence"),
+    [
+        (0, 0, ""),
+        (0, 2, ""),
+        (2, 2, "This is candidate 3 of 4. It replaced the first one"),
+        (1, 2, "This is candidate 2 of 4, after a press of Show another."),
+    ],
+)
+def test_candidate_is_named_where_it_is_not_the_one_that_grew(
+    shown: int, chosen: int, sentence: str
+) -> None:
+    """The reader learns why the text is another one."""
+    facts = ReplyFacts("m", "stop", 256, candidates=4, candidate=shown, chosen=chosen)
+    words = "\n".join(reply_context("Yes.", facts))
+
+    assert sentence in words
+    assert bool(sentence) == ("candidate" in words)
+
+
 def test_verdict_is_in_the_message_of_its_code() -> None:
     """Each message has the verdicts on its own code."""
     block = "```python\n" + "x = 1\n" * 1_000 + "```\n"

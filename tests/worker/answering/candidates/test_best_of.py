@@ -129,8 +129,8 @@ async def test_better_candidate_takes_the_first_ones_place(
     assert harness.list_buttons() == ["Regenerate", "Show another", "Details"]
     for expected, words in (
         (BROKEN, ""),
-        (RISKY, "candidate 2 of 4, as *Show another* brings it"),
-        (GOOD, "candidate 4 of 4, as *Show another* brings it"),
+        (RISKY, "candidate 2 of 4, after a press of Show another"),
+        (GOOD, "candidate 4 of 4, after a press of Show another"),
         (GOOD, "candidate 3 of 4. It replaced"),
     ):
         assert await harness.rework(ReworkKind.ANOTHER) is Outcome.ANSWERED

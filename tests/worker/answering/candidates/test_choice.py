@@ -79,6 +79,14 @@ def test_choice_is_never_worse_than_the_first(scores: list[Score | None]) -> Non
     assert chosen is None or first is None or chosen >= first
 
 
+def test_inline_code_opens_no_fence() -> None:
+    """Neither do two signs of one."""
+    assert [has_fence(text, 0) for text in ("`x` ``y``", "a ~~b~~", "", "\n~~~\n")] == [
+        *[False] * 3,
+        True,
+    ]
+
+
 @given(st.text("`~x\n", max_size=40), st.integers(1, 7))
 def test_fence_is_found_in_any_pieces(text: str, size: int) -> None:
     """A growing text is searched once, also where a fence lies across two pieces."""
