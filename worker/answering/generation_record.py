@@ -84,7 +84,7 @@ class GenerationRecord:
     async def finish_answer(
         self, candidates: Sequence[Candidate], chosen: int, stop: StopRecord | None
     ) -> FinishedAnswer:
-        """Return the chosen candidate as the answer, with the others that were scored."""
+        """Return the chosen candidate as the answer, with the others that are whole."""
         gpu_seconds = sum(candidate.generated.gpu_seconds for candidate in candidates)
         cost: dict[str, object] = {"gpu_ms": limit_count(gpu_seconds * MS_PER_SECOND)}
         if len(candidates) > 1:
@@ -92,7 +92,7 @@ class GenerationRecord:
         finished: dict[int, FinishedAnswer] = {}
         for number in [chosen, *range(chosen), *range(chosen + 1, len(candidates))]:
             candidate = candidates[number]
-            if number != chosen and candidate.score is None:
+            if number != chosen and not candidate.is_whole:
                 continue
             # A long text takes seconds if nearly every word may begin a secret.
             answer = await asyncio.to_thread(self.finish_text, candidate, stop)

@@ -42,6 +42,11 @@ class Candidate:
     generated: GeneratedText
     score: Score | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its generation has ended, and not by a stop, a failure or the deadline."""
+        return self.generated.finish_reason not in ABANDONED_ENDINGS
+
 
 @dataclass(slots=True)
 class CandidateRace:
@@ -92,7 +97,7 @@ class CandidateRace:
         """Wait until the others have ended, and score all, unless the first was stopped."""
         if self._is_stopped or not self._tasks:
             return
-        if self.first.finish_reason in ABANDONED_ENDINGS:
+        if not self.candidates[0].is_whole:
             self.stop()
             return
         await asyncio.wait(self._tasks)
@@ -144,7 +149,7 @@ class CandidateRace:
         self.loaded.spare_slots.release_slot(request_id)
 
     async def _score(self, candidate: Candidate) -> None:
-        if candidate.generated.finish_reason in ABANDONED_ENDINGS:
+        if not candidate.is_whole:
             return
         try:
             score = await self.score_text(candidate.generated)

@@ -22,6 +22,7 @@ from testing.rework_harness import (
 )
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
+from worker.answering.candidates import race
 from worker.answering.candidates.race import CANDIDATE_PRIORITY
 from worker.answering.publishing.finished_answer import parse_details
 from worker.engine import EngineEvent, EngineLostError, Finished, FinishReason, Request
@@ -88,6 +89,12 @@ async def check_in_process(blocks: Sequence[CodeBlock]) -> Mapping[CodeBlock, Bl
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with StarChat's tokenizer."""
     return write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+
+
+@pytest.fixture(autouse=True)
+def _wait_for_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine check all candidates."""
+    monkeypatch.setattr(race, "MAX_SCORING_SECONDS", 600.0)
 
 
 def build_harness(
@@ -215,6 +222,7 @@ async def test_failing_checks_leave_the_first_candidate(
     assert await harness.ask() is Outcome.ANSWERED
     assert reply_text(reply.visible_messages).strip() == reply_text_of(BROKEN)
     assert (await read_details(harness)).scores == (1, None, None, None)
+    assert "Show another" in harness.list_buttons()
 
 
 async def test_stop_ends_all_candidates(reply: ReplyHarness, directory: Path) -> None:
