@@ -284,7 +284,9 @@ class Composition:
             quota,
             self._build_settings(languages),
         )
-        return commands, build_home(self.settings, self.redis, commands, self.shared.poster)
+        return commands, build_home(
+            self.settings, self.redis, commands, self.shared.poster, self.records
+        )
 
     def _build_readers(self) -> tuple[UserDirectory, RuleReader, ReaderLanguages]:
         web_client, shared = self.web_client, self.shared

@@ -136,7 +136,7 @@ class WorkerRuntime:
             channel,
             stop_job=consumer.stop_job,
             mark_edited=consumer.mark_edited,
-            forget_scope=services.models.clear_scope,
+            forget_scope=services.models.forget_prefixes,
             request_drain=self._shutdown.request_drain,
         )
         return [

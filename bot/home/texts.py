@@ -3,6 +3,7 @@
 from typing import Final
 
 from bot import texts
+from bot.messages.votes.model_votes import ModelVotes
 from contract.language import Phrase, PluralPhrase, Translatable
 
 MS_PER_SECOND: Final = 1000
@@ -109,6 +110,20 @@ def describe_rules_age(time: str | None) -> Translatable:
     if time is None:
         return Phrase("The rules of channels haven't been read from the database yet.")
     return Phrase("Rules of channels: last compared with the database {time}.", time=time)
+
+
+def describe_votes(model: str, votes: ModelVotes) -> Translatable:
+    """Tell an administrator how people voted on a model's replies, and what the parsers found."""
+    return Phrase(
+        "*{model}*, votes of seven days: {up:,} 👍, {down:,} 👎, ran for {ran:,}. "
+        "Of {blocks:,} code blocks that a parser has read, {parsed:,} parse.",
+        model=model,
+        up=votes.up,
+        down=votes.down,
+        ran=votes.ran,
+        parsed=votes.parsed_blocks,
+        blocks=votes.blocks,
+    )
 
 
 def describe_today(replies: int, gpu_ms: int, pending: int) -> Translatable:

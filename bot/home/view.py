@@ -8,6 +8,7 @@ from bot import texts
 from bot.home import texts as home_texts
 from bot.messages.mrkdwn import escape_text
 from bot.messages.research_texts import RESEARCH_NOTICE
+from bot.messages.votes.model_votes import ModelVotes
 from contract.job import Thread
 from contract.language import LANGUAGE_NAMES, JoinedPhrases, Language, Translatable
 from contract.usage import Usage
@@ -21,6 +22,7 @@ LANGUAGE_OF_SLACK: Final = "slack"
 """Value of the choice that leaves the language to Slack's locale."""
 MAX_SHOWN_QUESTIONS: Final = 10
 MAX_SETTING_CHARACTERS: Final = 200
+REVISION_CHARACTERS: Final = 8
 
 View = dict[str, Any]
 Block = dict[str, Any]
@@ -60,6 +62,8 @@ class AdminFacts:
     settings: Sequence[tuple[str, str]]
     rules_compared_at: float | None = None
     """When the cached rules of channels were last compared with the database (s)."""
+    votes: Sequence[ModelVotes] = ()
+    """The last week's votes by model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +176,21 @@ def _build_admin_blocks(facts: AdminFacts, language: Language) -> list[Block]:
         home_texts.describe_today(facts.today.replies, facts.today.gpu_ms, facts.pending),
         home_texts.describe_rules_age(_format_time(facts.rules_compared_at)),
     ]
+    lines += [
+        home_texts.describe_votes(escape_text(_name_model(votes)), votes) for votes in facts.votes
+    ]
     settings = [
         f"`{name}={escape_text(value[:MAX_SETTING_CHARACTERS]).replace('`', '')}`"
         for name, value in facts.settings
     ]
     return [_section(lines, language), _section(settings, language)]
+
+
+def _name_model(votes: ModelVotes) -> str:
+    """Return the last part of a model's name, and the start of its revision."""
+    name = votes.model.rstrip("/").rpartition("/")[2]
+    revision = f" {votes.revision[:REVISION_CHARACTERS]}" if votes.revision else ""
+    return f"{name}{revision}".replace("*", "")
 
 
 def _format_time(seconds: float | None) -> str | None:

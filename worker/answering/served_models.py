@@ -37,7 +37,7 @@ class ServedModels:
         """The engines of all models."""
         return tuple(generator.engine for generator in self.by_setting.values())
 
-    def clear_scope(self, scope: str) -> None:
+    def forget_prefixes(self, scope: str) -> None:
         """Erase every cached prefix within a scope, in all engines."""
         for engine in self.engines:
             engine.clear_scope(scope)

@@ -1,7 +1,10 @@
 """Home facts: what the Home tab shows to one person, gathered from Redis."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from redis import Redis
 
@@ -16,6 +19,9 @@ from bot.home.view import (
 )
 from bot.messages.admission import Policy, refuse_guest
 from bot.messages.message import BotIdentity
+from bot.messages.votes.model_votes import ModelVotes
+from bot.records.database import Records, RecordsUnavailableError
+from bot.records.model_votes import count_by_model
 from bot.settings import Settings
 from bot.slack.users import User
 from bot.store.asked_questions import AskedQuestions
@@ -41,6 +47,9 @@ SHOWN_SETTINGS = (
 )
 """Settings that administrators see. None of them is a secret, an id or a path."""
 
+VOTE_DAYS: Final = 7
+SECONDS_PER_DAY: Final = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class HomeFacts:
@@ -51,6 +60,7 @@ class HomeFacts:
     settings: Settings
     policy: Policy
     queue: JobQueue
+    records: Records
 
     def gather_facts(self, user: str, profile: User) -> MemberFacts | Translatable:
         """Return what a user sees, or why that is nothing: a guest who may not ask."""
@@ -76,6 +86,7 @@ class HomeFacts:
             workers,
             self._list_settings(),
             RulesCache(self.redis, team).find_comparison_time(),
+            self._count_votes() if is_admin else (),
         )
         return MemberFacts(
             status=texts.status_text(pending, workers, queue_eta.estimate_wait(pending, workers)),
@@ -109,6 +120,16 @@ class HomeFacts:
 
     def _find_choice(self, user: str) -> Language | None:
         return LanguageChoices(self.redis).find_choices(self.identity.team, [user]).get(user)
+
+    def _count_votes(self) -> Sequence[ModelVotes]:
+        """Return the last week's votes by model; a database that is away costs these lines."""
+        since_ts = f"{time.time() - VOTE_DAYS * SECONDS_PER_DAY:.6f}"
+        try:
+            return self.records.read(
+                partial(count_by_model, team=self.identity.team, since_ts=since_ts)
+            )
+        except RecordsUnavailableError:
+            return ()
 
     def _list_settings(self) -> list[tuple[str, str]]:
         values = ((name, getattr(self.settings, name)) for name in SHOWN_SETTINGS)

@@ -14,6 +14,7 @@ from bot.handlers.home.home_handler import HomeHandler, start_home_tasks
 from bot.home import texts as home_texts
 from bot.home.presses import LanguageChosen, ListCleared
 from bot.messages.admission import Policy
+from bot.records.database import Records
 from bot.settings import Settings
 from bot.slack.client import SlackWebClient, authenticate
 from bot.slack.poster import Poster
@@ -48,7 +49,8 @@ class HomeSteps:
         self.policy = Policy()
         self.users = UserDirectory(redis, client, *pools)
         self.tasks = start_home_tasks()
-        facts = HomeFacts(redis, identity, SETTINGS, self.policy, JobQueue(redis))
+        self.records = Records(workspace.database_url)
+        facts = HomeFacts(redis, identity, SETTINGS, self.policy, JobQueue(redis), self.records)
         self.handler = HomeHandler(redis, facts, self.users, Poster(client), self.tasks)
 
     def open_home(self, user: str = ADA) -> str:
@@ -77,6 +79,7 @@ def home(workspace: Workspace, redis: Redis) -> Iterator[HomeSteps]:
         steps = HomeSteps(workspace, redis, (names, authors))
         yield steps
         steps.tasks.drain(5)
+        steps.records.close_database()
         workspace.set_faults()
 
 
@@ -164,6 +167,7 @@ def test_guest_or_outsider_sees_the_limits_alone(
         SETTINGS,
         policy,
         JobQueue(home.handler.redis),
+        home.records,
     )
     assert "members" in str(facts.gather_facts(SAM, profile))
 

@@ -17,6 +17,7 @@ from bot.home.view import (
     build_link,
     build_view,
 )
+from bot.messages.votes.model_votes import ModelVotes
 from contract.job import Thread
 from contract.language import Language, Translatable
 from contract.usage import sum_days
@@ -49,6 +50,7 @@ ADMIN = AdminFacts(
     workers=(IDLE, IDLE.model_copy(update={"loading": True})),
     settings=[("STARCHAT_GUESTS", "allow")],
     rules_compared_at=1_796_000_000.5,
+    votes=[ModelVotes("/models/tuned*<!here>", "0123456789ab", 4, 1, 2, 5, 6)],
 )
 
 
@@ -164,6 +166,10 @@ def test_administrator_sees_sums_workers_and_settings() -> None:
     for words in (
         "Workers: 1 ready, 1 loading. Slots: 1 of 4 busy.",
         "Replies today: 31. GPU time today: 90 s. Unanswered questions: 3.",
+        (
+            "*tuned&lt;!here&gt; 01234567*, votes of seven days: 4 👍, 1 👎, ran for 2. "
+            "Of 6 code blocks that a parser has read, 5 parse."
+        ),
         "`STARCHAT_GUESTS=allow`",
         "last compared with the database <!date^1796000000^{date_short_pretty}, {time}|1796000000>",
     ):
