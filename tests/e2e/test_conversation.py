@@ -2,16 +2,19 @@
 
 import redis
 
+from bot.current_code import texts
 from bot.store.asked_questions import AskedQuestions
 from bot.store.usage_sums import UsageSums
 from contract import keys
 from testing.leak_scanner import find_entries, read_all_entries
 from testing.memorizing_model import (
     ANSWERS,
+    COUNT,
     FOLLOW_UP,
     FOLLOW_UPS,
     GREET,
     HELLO,
+    IN_PLACE,
     MUTEX,
     REVERSE,
     UNKNOWN,
@@ -19,7 +22,7 @@ from testing.memorizing_model import (
 from testing.polling import poll_until
 from testing.product import Product, find_answers
 from testing.worker_harness import TEAM, context_text, reply_metadata, reply_text
-from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
+from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT, Json
 
 
 def test_mention_is_answered_in_its_thread(product: Product) -> None:
@@ -198,3 +201,34 @@ def test_files_of_the_thread_are_read_and_forgotten(product: Product) -> None:
     assert "app.py" not in context_text(replies)
     assert "I can't read `shot.png`." in context_text(replies)
     assert "magenta" not in product.all_logs
+
+
+def find_shared(product: Product, thread: str) -> list[tuple[str, Json]]:
+    """Return the files that the bot has shared in a thread, each with its message's text."""
+    return [
+        (message["text"], file)
+        for message in product.workspace.bot_replies(GENERAL, thread)
+        for file in message.get("files") or []
+    ]
+
+
+def test_three_replies_become_files(product: Product) -> None:
+    """Bot and worker agree on where the texts of replies are."""
+    ts, _ = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
+    product.ask_question(COUNT, GENERAL, ts)
+    last, messages = product.ask_question(IN_PLACE, GENERAL, ts)
+    [reply] = find_answers(messages, last)
+    click = {"user": LIN, "channel": GENERAL, "ts": reply["ts"], "action_id": "current_code"}
+    product.workspace.post_json("_page/click", click)
+    shared = poll_until(
+        lambda: found if len(found := find_shared(product, ts)) == 3 else None,
+        description="the files",
+    )
+
+    assert [(file["title"], file["filetype"], file["preview"]) for _, file in shared] == [
+        ("reverse.py", "python", "def reverse(items):\n    return items[::-1]\n"),
+        ("code.sql", "sql", "SELECT name, count(*)\nFROM people\nGROUP BY name;\n"),
+        ("code.py", "python", "items.reverse()\n"),
+    ]
+    assert shared[0][0].startswith(str(texts.HEADING))
+    assert f"`code.sql`, changed for Ada (“{COUNT}”)" in shared[0][0]
