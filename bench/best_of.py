@@ -9,6 +9,7 @@ import statistics
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from bench.code_prompts import CODE_PROMPTS
@@ -37,16 +38,21 @@ FACTS: Final = ReplyFacts(model="", finish_reason="stop", max_new_tokens=0)
 
 @dataclass
 class BestOfFigures:
-    """The candidates of each prompt, and seconds to another question's first text by `limit`."""
+    """
+    The candidates of each prompt, and another question's waits for its first text by `limit`.
+
+    A wait has seconds by the clock, and of the engine's CPU time.
+    """
 
     races: list[list[Candidate]] = field(default_factory=list)
-    first_text_seconds: dict[int, list[float]] = field(default_factory=dict)
+    waits: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """The demo's model behind a worker's own generator and checks."""
 
+    engine: EngineClient
     generator: Generator
     loaded: LoadedModel
     layout: ReplyLayout
@@ -95,17 +101,19 @@ def main(prompts: int, pairs: int, temperature: float) -> str:
 async def measure_best_of(prompts: int, pairs: int, temperature: float) -> BestOfFigures:
     """Answer the first `prompts` prompts, then measure `pairs` of waits beside a reply."""
     figures = BestOfFigures()
-    for slots, measure, amount in (
-        (PARALLEL_PROMPTS * MAX_CANDIDATES, _measure_races, prompts),
-        (MAX_CANDIDATES, _measure_waits, pairs),
+    for slots, threads, measure, amount in (
+        (PARALLEL_PROMPTS * MAX_CANDIDATES, None, _measure_races, prompts),
+        # One thread: its CPU time is the engine's work, whatever else the machine does.
+        (MAX_CANDIDATES, 1, _measure_waits, pairs),
     ):
-        engine = EngineClient(EngineConfig(model=str(find_model()), device="cpu", slots=slots))
+        config = EngineConfig(str(find_model()), device="cpu", slots=slots, threads=threads)
+        engine = EngineClient(config)
         settings = GenerationSettings(MAX_NEW_TOKENS, temperature, 50, 0.95, "")
         generator, layout = Generator(engine, settings), ReplyLayout()
         try:
             async with CheckPool() as pool:
                 layout.check_blocks = pool.check_blocks
-                bench = Bench(generator, await generator.wait_for_model(), layout)
+                bench = Bench(engine, generator, await generator.wait_for_model(), layout)
                 await measure(bench, amount, figures)
         finally:
             await engine.shut_down()
@@ -126,29 +134,37 @@ async def _measure_races(bench: Bench, count: int, figures: BestOfFigures) -> No
 
 async def _measure_waits(bench: Bench, pairs: int, figures: BestOfFigures) -> None:
     """Ask another question beside a reply with one candidate, and beside one with four, in turn."""
+    await _measure_wait(bench, len(CODE_PROMPTS) - 1, MAX_CANDIDATES)
     for number in range(pairs):
         # The order alternates, so that other load on the machine hits both sides.
         limits = (1, MAX_CANDIDATES) if number % 2 else (MAX_CANDIDATES, 1)
         for limit in limits:
-            seconds = await _measure_wait(bench, number, limit)
-            figures.first_text_seconds.setdefault(limit, []).append(seconds)
-        print(f"pair {number + 1}: {figures.first_text_seconds}", flush=True)
+            wait = await _measure_wait(bench, number, limit)
+            figures.waits.setdefault(limit, []).append(wait)
+            print(f"pair {number + 1}, n = {limit}: {wait[0]:.3f} s, {wait[1]:.3f} s", flush=True)
 
 
-async def _measure_wait(bench: Bench, number: int, limit: int) -> float:
+async def _measure_wait(bench: Bench, number: int, limit: int) -> tuple[float, float]:
     race = await bench.open_race(CODE_PROMPTS[number], number, limit)
     other = await bench.open_race("Explain what a mutex is. " * 12, 10_000 + number, 1)
     under_way = asyncio.Event()
     running = asyncio.create_task(bench.run_race(race, under_way))
     await under_way.wait()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _read_cpu_seconds(bench.engine.pid)
     async with bench.generator.hold_slot(bench.loaded, exclusive=False):
         stream = bench.generator.stream_text(bench.loaded, other.request, other.first)
         async with aclosing(stream) as texts:
             await anext(texts)
             seconds = time.perf_counter() - started
+            used = _read_cpu_seconds(bench.engine.pid) - used
     await cancel_and_wait({running})
-    return seconds
+    return seconds, used
+
+
+def _read_cpu_seconds(pid: int | None) -> float:
+    """Return the CPU time of a process' main thread (proc(5), `schedstat`)."""
+    nanoseconds = Path(f"/proc/{pid}/schedstat").read_text("utf-8").split()[0]
+    return int(nanoseconds) / 1e9
 
 
 def format_best_of(figures: BestOfFigures) -> str:
@@ -169,13 +185,16 @@ def format_best_of(figures: BestOfFigures) -> str:
             f"| {count} | {_share(scores, Score.PARSES)} | {_share(in_code, Score.PARSES)}"
             f" | {_share(scores, Score.NO_HINT)} | {replaced} | {tokens:,} ({tokens / base:.2f}×) |"
         )
-    waits = figures.first_text_seconds
-    if waits:
-        alone, beside = (statistics.median(waits[limit]) for limit in (1, MAX_CANDIDATES))
+    waits = figures.waits
+    for number, kind in enumerate(("clock", "engine's CPU time") if waits else ()):
+        alone, beside = (
+            statistics.median(wait[number] for wait in waits[limit])
+            for limit in (1, MAX_CANDIDATES)
+        )
         lines.append(
-            f"\nFirst text of another question, medians of {len(waits[1])} interleaved pairs: "
-            f"{alone * 1000:.0f} ms beside one candidate, {beside * 1000:.0f} ms beside four, "
-            f"ratio {beside / alone:.3f}."
+            f"\nFirst text of another question, {kind}, medians of {len(waits[1])} interleaved "
+            f"pairs: {alone * 1000:.0f} ms beside one candidate, {beside * 1000:.0f} ms beside "
+            f"four, ratio {beside / alone:.3f}."
         )
     return "\n".join(lines)
 

@@ -84,7 +84,7 @@ class GenerationRecord:
     async def finish_answer(
         self, candidates: Sequence[Candidate], chosen: int, stop: StopRecord | None
     ) -> FinishedAnswer:
-        """Return the chosen candidate as the answer, with the others that are whole."""
+        """Return the chosen candidate as the answer, with the others that are whole and differ."""
         gpu_seconds = sum(candidate.generated.gpu_seconds for candidate in candidates)
         cost: dict[str, object] = {"gpu_ms": limit_count(gpu_seconds * MS_PER_SECOND)}
         if len(candidates) > 1:
@@ -96,6 +96,8 @@ class GenerationRecord:
                 continue
             # A long text takes seconds if nearly every word may begin a secret.
             answer = await asyncio.to_thread(self.finish_text, candidate, stop)
+            if any(answer.text == other.text for other in finished.values()):
+                continue
             details = answer.details.model_copy(update=cost | {"candidate": number})
             facts = replace(
                 answer.facts, candidate=number, chosen=chosen, candidates=len(candidates)

@@ -33,6 +33,7 @@ from worker.render.model import BlockFindings, CodeBlock
 
 BROKEN = "Here:\n\n```python\nx = = 1\n```\n"
 GOOD = "So:\n\n```python\nx = 1\n```\n"
+BETTER = "Or so:\n\n```python\nx = 2\n```\n"
 RISKY = "Or:\n\n```python\nimport os\nos.system(input())\n```\n"
 PLAIN = "A mutex has one owner."
 
@@ -120,7 +121,7 @@ async def test_better_candidate_takes_the_first_ones_place(
     reply: ReplyHarness, directory: Path
 ) -> None:
     """The reply says so. *Show another* brings the others in turn, and generates nothing."""
-    harness, engine = build_harness(reply, directory, BROKEN, RISKY, GOOD, GOOD)
+    harness, engine = build_harness(reply, directory, BROKEN, RISKY, GOOD, BETTER)
     assert await harness.ask() is Outcome.ANSWERED
 
     [message] = reply.visible_messages
@@ -137,7 +138,7 @@ async def test_better_candidate_takes_the_first_ones_place(
     for expected, words in (
         (BROKEN, ""),
         (RISKY, "candidate 2 of 4, after a press of Show another"),
-        (GOOD, "candidate 4 of 4, after a press of Show another"),
+        (BETTER, "candidate 4 of 4, after a press of Show another"),
         (GOOD, "candidate 3 of 4. It replaced"),
     ):
         assert await harness.rework(ReworkKind.ANOTHER) is Outcome.ANSWERED
@@ -169,7 +170,8 @@ async def test_first_candidate_stays_if_none_is_better(
     assert details.new_tokens == tokens[0]
     present, _ = await harness.read_versions()
     assert present is not None
-    assert [other.text for other in present.others] == [BROKEN, GOOD]
+    # The last one has the same text as the first.
+    assert [other.text for other in present.others] == [BROKEN]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ async def test_continued_and_replayed_replies_have_one_candidate(
     reply: ReplyHarness, directory: Path
 ) -> None:
     """The same seed must give the same text, and a continuation is the same turn."""
-    harness, engine = build_harness(reply, directory, GOOD, GOOD, GOOD, GOOD)
+    harness, engine = build_harness(reply, directory, GOOD, BETTER, GOOD, GOOD)
     await harness.ask()
     await harness.rework(ReworkKind.REPLAY)
     assert len(engine.requests) == 5
