@@ -6,6 +6,7 @@ import sys
 import threading
 
 from bot.app import Bot
+from bot.audit.command import run_audit
 from bot.records.export_command import run_export
 from bot.settings import Settings
 from bot.smoke.command import run_smoke
@@ -24,6 +25,8 @@ def main() -> int:
     try:
         if sys.argv[1:2] == ["export"]:
             return run_export(sys.argv[2:])
+        if sys.argv[1:2] == ["reply"]:
+            return run_audit(sys.argv[2:])
         if sys.argv[1:2] == ["smoke"]:
             return run_smoke(sys.argv[2:])
         _run_bot()
@@ -38,7 +41,8 @@ def _run_bot() -> None:
     Settings.parse_command_line(
         "bot",
         "StarChat Slack bot. Configured by environment variables alone. "
-        "`python -m bot export --help` tells how to export the votes.",
+        "`python -m bot export --help` tells how to export the votes, and `python -m bot reply "
+        "--help` how to see what is known about a reply.",
     )
     protect_memory()
     stop = threading.Event()

@@ -6,6 +6,8 @@ Repeating a step changes nothing: each one edits known messages, or looks for wh
 
 from dataclasses import dataclass
 
+import structlog
+
 from contract.language import Translatable
 from contract.texts import describe_stop, join_sentences
 from worker import render
@@ -16,13 +18,17 @@ from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout, ch
 from worker.answering.publishing.reworks import (
     add_note,
     collect_controls,
+    describe_checks,
     note_replay,
     select_mode,
 )
 from worker.errors import NoReplyError
 from worker.jobs.job_context import Outcome
 from worker.jobs.job_state import LAYOUT_KIND
+from worker.render import ComposedReply
 from worker.slack.thread_messages import ReplyState
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class ReplyPublisher:
         if run.rework is not None:
             await run.message.surplus.delete_old()
         answer = note_replay(run.rework, answer, run.versions.present)
+        answer = describe_checks(answer, composed)
         mode = select_mode(run.rework, answer, run.versions.present)
         await run.message.publish_final(
             add_note(composed.parts, answer.note),
@@ -58,6 +65,7 @@ class ReplyPublisher:
             controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
         )
         await self._answer_cache.store_answer(run.context.job, answer.to_stored_answer(), mode)
+        _log_reply(run.job_id, answer, composed)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
@@ -105,3 +113,22 @@ class ReplyPublisher:
         parts = [render.compose_status(error.user_message, run.context.job.language)]
         await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
         return Outcome.ERROR_POSTED
+
+
+def _log_reply(job: str, answer: FinishedAnswer, composed: ComposedReply) -> None:
+    """Log what is known about a reply, without its text, under the id that *Details* shows."""
+    details = answer.details
+    log.info(
+        "reply published",
+        job=job,
+        reply=details.reply_id,
+        model=details.model,
+        revision=details.revision,
+        seed=details.seed,
+        tokens=details.new_tokens,
+        total_ms=details.total_ms,
+        checks=[verdict.kind.value for verdict in details.verdicts],
+        hints=details.hints,
+        hidden_secrets=details.hidden_secrets,
+        is_covered=composed.is_covered,
+    )

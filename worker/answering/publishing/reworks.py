@@ -62,6 +62,18 @@ def add_note(parts: Sequence[Part], note: str) -> tuple[Part, ...]:
     return Message(first.text, [*first.blocks, *texts.context_blocks(note)]), *others
 
 
+def describe_checks(answer: FinishedAnswer, composed: ComposedReply) -> FinishedAnswer:
+    """Return an answer whose details have the results of the checks of its code."""
+    verdicts = composed.verdicts
+    found = {
+        "verdicts": verdicts[:MAX_VERDICTS],
+        "verdicts_left_out": max(0, len(verdicts) - MAX_VERDICTS),
+        "hints": composed.num_hints,
+        "hidden_secrets": answer.facts.hidden_secrets,
+    }
+    return replace(answer, details=answer.details.model_copy(update=found))
+
+
 def collect_controls(
     job: Job,
     answer: FinishedAnswer,
@@ -70,14 +82,7 @@ def collect_controls(
     versions: ReplyVersions,
 ) -> tuple[Block, ...]:
     """Return the controls of a reply that is about to be stored in this mode."""
-    verdicts = composed.verdicts
-    shown = {
-        "verdicts": verdicts[:MAX_VERDICTS],
-        "verdicts_left_out": max(0, len(verdicts) - MAX_VERDICTS),
-        "hints": composed.num_hints,
-        "hidden_secrets": answer.facts.hidden_secrets,
-    }
-    details = answer.details.model_copy(update=shown)
+    details = describe_checks(answer, composed).details
     present, previous = versions
     is_stored = present is not None and present.reply_id == details.reply_id
     before = present if mode is StoreMode.SHIFT and not is_stored else previous
@@ -94,5 +99,5 @@ def collect_controls(
         buttons,
         language=job.language,
         is_direct=is_direct,
-        has_code=bool(verdicts),
+        has_code=bool(composed.verdicts),
     )

@@ -1,0 +1,1 @@
+"""The command `python -m bot reply`: what is known about one reply, without its text."""
