@@ -15,7 +15,7 @@ from bot.current_code.sources import list_keys, read_language, read_source
 from bot.current_code.thread_file import ThreadFile, Version
 from contract.code_languages import PLAIN_TEXT
 
-MAX_BLOCKS: Final = 1_000
+MAX_BLOCKS: Final = 300
 """Blocks of a thread that are read, the newest ones."""
 MAX_FILE_BYTES: Final = 2**20
 """Slack takes no longer snippet."""
