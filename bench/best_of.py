@@ -61,12 +61,14 @@ class Bench:
         """Return the race of one reply; nothing has started."""
         turns = (Turn(speaker=Speaker.USER, text=prompt, ts="1.0"),)
         built = await self.generator.build_prompt(self.loaded, turns)
+        # Another team each time, so that no prompt is cached.
+        name = f"T{time.monotonic_ns()}"
         request = Request(
-            f"{seed}/{limit}/{time.monotonic_ns()}",
+            name,
             built.token_ids,
             self.generator.build_sampling(built, seed),
             self.loaded.chat_encoder.stop_token_ids,
-            scope=f"T{seed}",
+            scope=name,
         )
         return CandidateRace(
             self.generator, self.loaded, request, GeneratedText(), self._score_text, limit
