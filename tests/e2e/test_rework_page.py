@@ -55,9 +55,12 @@ def test_person_reads_the_verdict_on_code(product: Product) -> None:
     with open_chromium() as browser:
         lin = BrowserPage(browser, product.workspace, LIN).open_channel(GENERAL, ts)
         expect(lin.thread_column.get_by_text(f"{PYTHON}: parses", exact=True)).to_be_visible()
+        footer = lin.thread_column.get_by_text("Its code was parsed, but not run or reviewed.")
+        expect(footer).to_be_visible()
         ada = BrowserPage(browser, product.workspace, ADA).open_channel(GENERAL, ts)
         ada.thread_column.get_by_role("button", name="Details", exact=True).click()
         expect(ada.thread_column.get_by_text(f"Checks: {PYTHON}: parses")).to_be_visible()
+        expect(ada.thread_column.get_by_text("code without a hint isn't safe")).to_be_visible()
 
 
 def ask_until_stopped(product: Product) -> str:

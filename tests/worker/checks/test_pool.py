@@ -13,10 +13,20 @@ import pytest
 from contract.code_languages import find_language
 from contract.code_verdicts import CodeVerdict, VerdictKind
 from testing.process_tree import find_survivors, list_children
+from testing.slack_parser import context_texts
+from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout
 from worker.checks import pool as pool_module
-from worker.checks.pool import MAX_BLOCK_CHARACTERS, NUM_CHILDREN, CheckPool
+from worker.checks.pool import (
+    MAX_BLOCK_CHARACTERS,
+    MAX_BLOCK_SECONDS,
+    MAX_REPLY_SECONDS,
+    NUM_CHILDREN,
+    CheckPool,
+)
 from worker.checks.python_code import PYTHON
+from worker.render import ReplyFacts
 from worker.render.model import BlockFindings, CodeBlock
+from worker.wording.classifier import TIMEOUT_SECONDS
 
 GOOD = CodeBlock("x = 1", find_language("python"))
 PARSES = BlockFindings(verdict=CodeVerdict(kind=VerdictKind.PARSES, code=PYTHON))
@@ -176,3 +186,22 @@ async def test_children_end_with_a_killed_worker() -> None:
     await worker.wait()
 
     assert not await asyncio.to_thread(find_survivors, pids)
+
+
+async def test_reply_whose_checks_hang_is_shown_as_unchecked(
+    pool: CheckPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The footer and the verdict say so; all checks together may take less than a second."""
+    assert MAX_BLOCK_SECONDS < MAX_REPLY_SECONDS < 1.0
+    assert TIMEOUT_SECONDS < 1.0
+    for pid in list_pids(pool):
+        os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 0.01)
+    layout = ReplyLayout()
+    layout.check_blocks = pool.check_blocks
+    facts = ReplyFacts("m", "stop", 256)
+    composed, _ = await layout.compose_final("```python\nx = 1\n```", facts, LayoutKind.MARKDOWN)
+
+    verdict, footer = context_texts(composed.parts[0])
+    assert verdict == "python: not checked"
+    assert footer.endswith("Its code was neither parsed nor run.")
