@@ -1,31 +1,34 @@
 """Entry point: runs a command, and prints an operator's mistake as one line."""
 
+import importlib
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from finetune.errors import FinetuneError
-from finetune.prepare.command import run_prepare
 
-USAGE: Final = "usage: python -m finetune prepare …   (--help describes it)"
+COMMANDS: Final = ("prepare", "train")
+USAGE: Final = f"usage: python -m finetune {'|'.join(COMMANDS)} …   (--help describes them)"
 ERROR_EXIT_CODE: Final = 2
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names; return the exit status."""
-    run = COMMANDS.get(arguments[0] if arguments else "")
-    if run is None:
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
         return ERROR_EXIT_CODE
+    # Only one command needs torch, which takes seconds to import.
+    command = importlib.import_module(f"finetune.{name}.command")
     try:
-        run(arguments[1:])
+        getattr(command, f"run_{name}")(arguments[1:])
     except FinetuneError as error:
-        print(f"finetune: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            print(f"finetune: {error}", file=sys.stderr)
         return ERROR_EXIT_CODE
     return 0
 
-
-COMMANDS: Final[dict[str, Callable[[Sequence[str]], None]]] = {"prepare": run_prepare}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Training: StarChat's recipe with transformers' Trainer, and the best checkpoint kept."""
