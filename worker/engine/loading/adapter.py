@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,17 +19,38 @@ from worker.engine.loading.checkpoint import HUB_FILE_PATTERNS, find_directory
 CONFIG_FILE: Final = "adapter_config.json"
 WEIGHTS_FILE: Final = "adapter_model.safetensors"
 MAX_RANK: Final = 1024
+IGNORED_FIELDS: Final = frozenset(
+    {
+        "auto_mapping",
+        "corda_config",
+        "eva_config",
+        "exclude_modules",
+        "inference_mode",
+        "layers_pattern",
+        "layers_to_transform",
+        "loftq_config",
+        "lora_dropout",
+        "megatron_core",
+        "peft_version",
+        "qalora_group_size",
+        "runtime_config",
+        "target_modules",
+        "task_type",
+    }
+)
+"""Fields of training, and those that the names of the adapter's weights repeat."""
 
 
 class AdapterConfig(BaseModel):
     """
     The fields of `adapter_config.json` that change the merged weights.
 
-    The other fields matter in training only. A field that would change the weights in a way that
-    is not merged here must have the value that turns it off.
+    Fields of training, and those that the weights' names repeat, are ignored. Any other field must
+    be off: it might change the weights in a way that is not merged here. Some initial values
+    (PiSSA, OLoRA) change the base model too.
     """
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     base_model_name_or_path: str = Field(min_length=1)
     revision: str | None = None
@@ -41,9 +62,12 @@ class AdapterConfig(BaseModel):
     rank_pattern: dict[str, int] = {}
     alpha_pattern: dict[str, float] = {}
     bias: Literal["none"] = "none"
-    use_dora: Literal[False] = False
-    use_qalora: Literal[False] = False
-    modules_to_save: Annotated[list[str], Field(max_length=0)] | None = None
+    init_lora_weights: bool | Literal["gaussian", "orthogonal", "eva"] = True
+
+    def find_unknown(self) -> list[str]:
+        """Return the other fields that are neither off nor without a meaning here."""
+        extra = self.model_extra or {}
+        return sorted(name for name, value in extra.items() if value and name not in IGNORED_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +110,16 @@ def find_adapter(
 def _read_config(directory: Path) -> AdapterConfig:
     file = directory / CONFIG_FILE
     try:
-        return AdapterConfig.model_validate_json(file.read_bytes())
+        config = AdapterConfig.model_validate_json(file.read_bytes())
+        fields = config.find_unknown()
     except OSError:
         raise LoadError(f"{file} can't be read") from None
     except ValidationError as error:
         fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
-        named = ", ".join(fields) or "its JSON"
-        raise LoadError(f"{file} is no LoRA adapter that can be merged: {named}") from None
+        fields = fields or ["its JSON"]
+    if fields:
+        raise LoadError(f"{file} is no LoRA adapter that can be merged: {', '.join(fields)}")
+    return config
 
 
 def share_tokenizer(*directories: Path) -> bool:

@@ -129,6 +129,12 @@ def _halve_layer(weights: dict[str, torch.Tensor]) -> None:
         (_take_foreign_tokenizer, "the tokenizers of .* differ"),
         (_change_config(use_dora=True), "no LoRA adapter that can be merged: use_dora"),
         (_change_config(modules_to_save=["lm_head"]), "merged: modules_to_save"),
+        (_change_config(init_lora_weights="pissa"), "merged: init_lora_weights"),
+        (
+            _change_config(use_bdlora={"a": 1}, layer_replication=[[0, 2]]),
+            "merged: layer_.*, use_bd",
+        ),
+        (_change_config(from_a_later_version=True), "merged: from_a_later_version"),
         (_change_config(peft_type="IA3", bias="all"), "merged: bias, peft_type"),
         (_change_config(base_model_name_or_path="/nowhere"), "there is no directory /nowhere"),
         (lambda path: (path / "adapter_config.json").write_text("{"), "merged: its JSON"),
