@@ -25,7 +25,7 @@ async def measure_checks(file: str, url: str, threshold: float) -> str:
         flagged = [text for text in texts if check.has_listed_words(text)]
         lines.append(_format_row("word list", flagged, len(texts)))
     if classifier is not None:
-        answers = [await classifier.is_flagged(text) for text in texts]
+        answers = [await classifier.flags_text(text) for text in texts]
         flagged = [text for text, answer in zip(texts, answers, strict=True) if answer]
         lines.append(_format_row("classifier", flagged, len(texts)))
         lines.append(f"| classifier, no answer | {answers.count(None)} of {len(texts)} | |")

@@ -37,7 +37,7 @@ def run_audit(arguments: Sequence[str]) -> int:
 
     Raises `SettingsError`, and `SystemExit` for wrong arguments.
     """
-    reply_id = _parse_arguments(arguments)
+    reply_id = _parse_reply_id(arguments)
     settings = Settings.from_environment()
     records = Records(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value())
@@ -123,7 +123,7 @@ def _fail(reason: str) -> int:
     return FAILED_EXIT_CODE
 
 
-def _parse_arguments(arguments: Sequence[str]) -> str:
+def _parse_reply_id(arguments: Sequence[str]) -> str:
     parser = argparse.ArgumentParser(
         prog="python -m bot reply",
         description="Write what is known about a reply, without text: model, revision, seed, "

@@ -32,7 +32,7 @@ class Classifier:
         self._url = url
         self._threshold = threshold
 
-    async def is_flagged(self, text: str) -> bool | None:
+    async def flags_text(self, text: str) -> bool | None:
         """Return whether the endpoint flags a text; `None` if it gives no answer in time."""
         try:
             return await self._fetch_score(text) >= self._threshold

@@ -46,7 +46,7 @@ class WordingCheck:
         if self._word_list is not None:
             in_list = await asyncio.to_thread(self._word_list.has_match, text)
         if self._classifier is not None:
-            is_flagged = await self._classifier.is_flagged(text)
+            is_flagged = await self._classifier.flags_text(text)
         return Wording(
             in_list=in_list,
             is_flagged=is_flagged,
@@ -62,7 +62,7 @@ class WordingCheck:
             flagged = await asyncio.to_thread(lambda: sum(map(self.has_listed_words, texts)))
             self._record_rate("list", FalseRate(flagged, len(texts)))
         if self._classifier is not None:
-            answers = [await self._classifier.is_flagged(text) for text in texts]
+            answers = [await self._classifier.flags_text(text) for text in texts]
             if None not in answers:
                 self._record_rate("classifier", FalseRate(sum(map(bool, answers)), len(texts)))
 

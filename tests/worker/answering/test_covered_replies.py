@@ -66,5 +66,7 @@ async def test_growing_text_with_a_listed_word_is_not_shown() -> None:
     assert (model_text([growing]), context_texts(growing)) == ("", [str(texts.WRITING)])
     composed, _ = await layout.compose_final(TEXT, facts, LayoutKind.PLAIN)
     assert (model_text(composed.parts), composed.is_covered) == ("", True)
+    code, _ = await layout.compose_final(f"{TEXT}\n```\nx\n```", facts, LayoutKind.MARKDOWN)
+    assert [str(verdict.describe()) for verdict in code.verdicts] == ["code: not checked"]
     fine, _ = await layout.compose_final(OTHER, facts, LayoutKind.PLAIN)
     assert (model_text(fine.parts[:1]), fine.is_covered) == (OTHER, False)

@@ -47,7 +47,7 @@ async def test_score_decides_from_the_threshold_on() -> None:
     """The endpoint gets the text alone."""
     scores = (web.json_response({"score": score}) for score in (0.8, 0.79, 1, 0))
     async with serve(*scores) as (url, requests):
-        found = [await Classifier(url, 0.8).is_flagged("words") for _ in range(4)]
+        found = [await Classifier(url, 0.8).flags_text("words") for _ in range(4)]
 
     assert found == [True, False, True, False]
     assert requests == [{"text": "words"}] * 4

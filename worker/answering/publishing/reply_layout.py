@@ -32,7 +32,7 @@ LAYOUT_THREADS: Final = 2
 LAYOUT_TIMEOUT_SECONDS: Final = 5.0
 """Maximum seconds for one layout, also while the machine is busy."""
 UNCHECKED_CODE: Final = CodeVerdict(kind=VerdictKind.UNCHECKED)
-"""Verdict on the code of a reply in plain text, which no parser has read."""
+"""Verdict on the code of a reply that is in plain text or covered: no reader sees another one."""
 MAX_DEATHS_BEFORE_LAYOUT: Final = 2
 """Executions that may die after the answer was saved, before its layout is the likely cause."""
 
@@ -85,16 +85,16 @@ class ReplyLayout:
         code, wording = await asyncio.gather(
             self._check_code(text, facts, kind), self.wording.check_wording(text)
         )
+        unchecked = (UNCHECKED_CODE,) if "```" in text or "~~~" in text else ()
         if wording.has_hit and not facts.is_uncovered:
             cover = render.compose_cover(wording, facts.language)
-            return ComposedReply((cover,), is_covered=True), kind
+            return ComposedReply((cover,), unchecked, is_covered=True), kind
         if code is not None:
             try:
                 compose = functools.partial(render.compose_reply, *code, wording, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
-        unchecked = (UNCHECKED_CODE,) if "```" in text or "~~~" in text else ()
         return ComposedReply(render.compose_plain(text, facts=facts), unchecked), LayoutKind.PLAIN
 
     async def _check_code(

@@ -99,5 +99,5 @@ def collect_controls(
         buttons,
         language=job.language,
         is_direct=is_direct,
-        has_code=bool(composed.verdicts),
+        has_code=bool(composed.verdicts) and not composed.is_covered,
     )
