@@ -25,7 +25,7 @@ from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.publishing.reworks import (
     KEEPING_TEXT,
     STORED_VERSIONS,
-    select_stored,
+    select_version,
 )
 from worker.answering.served_models import ServedModels
 from worker.engine import EngineError, LoadError
@@ -172,7 +172,7 @@ class AnswerPipeline:
 
     async def _bring_back(self, run: PipelineRun) -> FinishedAnswer:
         """Save a stored version of the reply as the answer. Raises `VersionGoneError`."""
-        stored = select_stored(run.rework, run.versions)
+        stored = select_version(run.rework, run.versions)
         if stored is None:
             raise VersionGoneError
         answer = FinishedAnswer.from_stored_answer(run.context.job, stored)

@@ -20,7 +20,7 @@ STORED_VERSIONS: Final = frozenset({ReworkKind.PREVIOUS, ReworkKind.ANOTHER, Rew
 """Work that shows a version which Redis keeps, and generates nothing."""
 
 
-def select_stored(kind: ReworkKind | None, versions: ReplyVersions) -> Answer | None:
+def select_version(kind: ReworkKind | None, versions: ReplyVersions) -> Answer | None:
     """Return the stored version that the work shows, if it is kept."""
     if kind is ReworkKind.SHOW:
         return versions.present
