@@ -177,7 +177,7 @@ def format_best_of(figures: BestOfFigures) -> str:
         "| n | every block parses | of those with code | no hint either | replaced | tokens |",
         "|---|---|---|---|---|---|",
     ]
-    base = sum(_count_tokens(race, 1) for race in races)
+    base = max(1, sum(_count_tokens(race, 1) for race in races))
     for count in COUNTS:
         scores = [_best_score(race, count) for race in races]
         in_code = [_best_score(race, count) for race in with_code]
@@ -187,18 +187,22 @@ def format_best_of(figures: BestOfFigures) -> str:
             f"| {count} | {_share(scores, Score.PARSES)} | {_share(in_code, Score.PARSES)}"
             f" | {_share(scores, Score.NO_HINT)} | {replaced} | {tokens:,} ({tokens / base:.2f}×) |"
         )
-    waits = figures.waits
-    for number, kind in enumerate(("clock", "engine's CPU time") if waits else ()):
-        alone, beside = (
-            statistics.median(wait[number] for wait in waits[limit])
-            for limit in (1, MAX_CANDIDATES)
-        )
-        lines.append(
-            f"\nFirst text of another question, {kind}, medians of {len(waits[1])} interleaved "
-            f"pairs: {alone * 1000:.0f} ms beside one candidate, {beside * 1000:.0f} ms beside "
-            f"four, ratio {beside / alone:.3f}."
-        )
+    lines += [_format_wait(figures.waits, 0, "clock"), _format_wait(figures.waits, 1, "CPU time")]
     return "\n".join(lines)
+
+
+def _format_wait(waits: dict[int, list[tuple[float, float]]], column: int, kind: str) -> str:
+    if not waits:
+        return ""
+    alone, beside = ([wait[column] for wait in waits[limit]] for limit in (1, MAX_CANDIDATES))
+    ratios = [other / one for one, other in zip(alone, beside, strict=True)]
+    medians = [statistics.median(values) for values in (alone, beside)]
+    return (
+        f"\nFirst text of another question, {kind}, {len(ratios)} interleaved pairs: "
+        f"{medians[0] * 1000:.0f} ms beside one candidate, {medians[1] * 1000:.0f} ms beside four, "
+        f"ratio {medians[1] / medians[0]:.3f}, median of the pairs' ratios "
+        f"{statistics.median(ratios):.3f}."
+    )
 
 
 def _choose(race: list[Candidate], count: int) -> int:
