@@ -38,6 +38,11 @@ BOT_POINTS: Final = (
     BotFailpoint.AFTER_ENQUEUE,
     BotFailpoint.AFTER_FILL,
 )
+CODE_POINTS: Final = (
+    BotFailpoint.AFTER_CODE_RECORD,
+    BotFailpoint.AFTER_CODE_UPLOADED,
+    BotFailpoint.AFTER_CODE_SHARED,
+)
 DELETION_POINTS: Final = (BotFailpoint.AFTER_DELETION_RECORD, BotFailpoint.AFTER_PART_DELETED)
 
 
@@ -110,10 +115,52 @@ def kill_bot_while_deleting(run: ScenarioRun) -> None:
                 run.failures.append("a deleted reply is still there")
 
 
-def _ask_and_wait(run: ScenarioRun, count: int) -> list[Question]:
+def kill_bot_while_sharing_code(run: ScenarioRun) -> None:
+    """Kill the bot after the record of a request for code, its uploads, and their share."""
+    for point in CODE_POINTS:
+        questions = _ask_and_wait(run, run.scale_count(4, 2), memorizing_model.REVERSE)
+        doomed = _replace_bots(run, f"{point}:kill:1")
+        presses = dict.fromkeys(questions, 1)
+        lost = []
+        for question in questions:
+            try:
+                _click(run, question, "current_code")
+            except RefusedError:
+                lost.append(question)
+        if not doomed.wait_or_kill():
+            run.failures.append(f"no bot died at {point}")
+        run.cluster.restore_processes()
+        for question in lost:
+            # Its press may be recorded: its person does not know.
+            presses[question] += 1
+            _press(run, question, "current_code")
+        for question, count in presses.items():
+            _check_shares(run, question, count)
+
+
+def _check_shares(run: ScenarioRun, question: Question, presses: int) -> None:
+    """Fail the run unless each press shared the code of a thread at most once, and one did."""
+    try:
+        poll_until(partial(_count_shares, run, question), timeout=END_SECONDS)
+    except AssertionError:
+        run.failures.append("a thread's code was not shared")
+    if _count_shares(run, question) > presses:
+        run.failures.append("a thread's code was shared twice")
+
+
+def _count_shares(run: ScenarioRun, question: Question) -> int:
+    """Return how many messages with files a thread has."""
+    time.sleep(POLL_PAUSE_SECONDS)
+    thread = run.cluster.workspace.read_messages(question.channel, question.thread, question.user)
+    return sum(bool(message.get("files")) for message in thread)
+
+
+def _ask_and_wait(
+    run: ScenarioRun, count: int, text: str = memorizing_model.GREET
+) -> list[Question]:
     questions = [
         run.ask_one(
-            memorizing_model.GREET,
+            text,
             user=run.rng.choice(run.cluster.users),
             channel=run.rng.choice(run.cluster.channels),
         )
@@ -233,5 +280,12 @@ REWORKS: Final = (
         kill_bot_while_deleting,
         BOUNDS,
         expects_answers=False,
+    ),
+    Scenario(
+        "bot-killed-while-sharing-code",
+        "V5",
+        "bot killed while it shares the code of threads",
+        kill_bot_while_sharing_code,
+        BOUNDS,
     ),
 )
