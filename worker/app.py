@@ -109,7 +109,7 @@ async def run_worker(settings: Settings) -> str | None:
     loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
     engines = build_engines(settings, shutdown.handle_engine_change)
     access, metrics = AppAccess(), Metrics()
-    health = WorkerHealth(access, engines, shutdown.drain_requested.is_set)
+    health = WorkerHealth(access, engines[0], shutdown.drain_requested.is_set)
     health_server = HealthServer(health, metrics)
     try:
         await _start_health_server(health_server, settings)

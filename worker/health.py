@@ -6,7 +6,7 @@ They answer from the start of the process on, while the model loads and Redis is
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -20,12 +20,10 @@ from worker.metrics import Metrics
 class WorkerHealth:
     """Liveness and readiness. Liveness depends on nothing outside this process."""
 
-    def __init__(
-        self, access: AppAccess, engines: Sequence[Engine], is_draining: Callable[[], bool]
-    ) -> None:
-        """Start as alive, and as waiting for Redis."""
+    def __init__(self, access: AppAccess, engine: Engine, is_draining: Callable[[], bool]) -> None:
+        """Start as alive, and as waiting for Redis. `engine` runs the stable model."""
         self._access = access
-        self._engines = engines
+        self._engine = engine
         self._is_draining = is_draining
         self._has_redis: Callable[[], bool] = lambda: False
         self._is_alive: Callable[[], bool] = lambda: True
@@ -43,14 +41,13 @@ class WorkerHealth:
 
     def find_missing(self) -> str | None:
         """Return the dependency that the worker waits for; `None` if it is ready."""
-        refusal = self._access.describe_refusal()
+        health, refusal = self._engine.health, self._access.describe_refusal()
         if self._is_draining():
             return "shutdown"
         if refusal is not None:
             return refusal
-        for health in (engine.health for engine in self._engines):
-            if health.state is not EngineState.READY:
-                return f"the model ({health.stage})" if health.stage else "the model"
+        if health.state is not EngineState.READY:
+            return f"the model ({health.stage})" if health.stage else "the model"
         return None if self._has_redis() else "Redis"
 
 

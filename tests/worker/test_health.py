@@ -15,7 +15,7 @@ from worker.metrics import Metrics
 
 async def test_silent_clients_do_not_block_health_checks() -> None:
     """Of more connections than the limit, the oldest are closed and a new one is served."""
-    health = WorkerHealth(AppAccess(), [EngineClient(EngineConfig())], lambda: False)
+    health = WorkerHealth(AppAccess(), EngineClient(EngineConfig()), lambda: False)
     server, port = HealthServer(health, Metrics()), free_port()
     await server.start_server("127.0.0.1", port)
     silent = [

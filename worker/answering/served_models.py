@@ -49,8 +49,12 @@ class ServedModels:
         return self.canary
 
     def is_loading(self) -> bool:
-        """Return whether a job that starts now may have to wait for a model."""
-        return any(generator.is_loading() for generator in self.by_setting.values())
+        """
+        Return whether most jobs that start now have to wait for their model.
+
+        The canary loads first. Later, one that restarts delays its threads alone.
+        """
+        return self.stable.is_loading()
 
     async def wait_for_models(self) -> int:
         """

@@ -1,5 +1,6 @@
 """Merging of a LoRA adapter into the weights of its base model, by peft."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,16 +30,30 @@ def merge_adapter(network: Any, adapter: Adapter) -> Any:
         weights = load_file(adapter.directory / WEIGHTS_FILE)
         tuned = get_peft_model(network, LoraConfig(**_read_options(adapter, weights)))
         named = {name.replace(".weight", ".default.weight"): weights[name] for name in weights}
+        tied = _find_tied_layer(tuned)
         is_fitting = named.keys() == {name for name in tuned.state_dict() if ".lora_" in name}
-        tuned.load_state_dict(named, strict=False)
-        merged = tuned.merge_and_unload(safe_merge=True)
+        if is_fitting and tied is None:
+            tuned.load_state_dict(named, strict=False)
+            network = tuned.merge_and_unload(safe_merge=True)
     except Exception as error:
         raise LoadError(
             f"{adapter.directory} can't be merged into {adapter.base} ({type(error).__name__})"
         ) from error
+    if tied is not None:
+        raise LoadError(f"{adapter.directory} changes {tied}, whose weights another layer shares")
     if not is_fitting:
         raise LoadError(f"{adapter.directory} has weights that {adapter.base} has no place for")
-    return merged
+    return network
+
+
+def _find_tied_layer(tuned: Any) -> str | None:
+    """Return a layer with an adapter that shares its weights, as input and output embeddings do."""
+    owners = Counter(id(weights) for _, weights in tuned.named_parameters(remove_duplicate=False))
+    for name, layer in tuned.named_modules():
+        base = getattr(layer, "base_layer", None)
+        if base is not None and owners[id(base.weight)] > 1:
+            return str(name).removeprefix(PREFIX)
+    return None
 
 
 def _read_options(adapter: Adapter, weights: Mapping[str, Any]) -> dict[str, Any]:

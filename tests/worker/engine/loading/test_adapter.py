@@ -158,6 +158,15 @@ def test_bad_adapter_raises_load_error(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_adapter_on_a_tied_layer_raises_load_error(tmp_path: Path) -> None:
+    """The sum would also change the input embedding."""
+    adapter = write_adapter(tmp_path / "tuned", tiny_bigcode(), ["c_attn", "lm_head"])
+
+    with pytest.raises(LoadError, match="changes lm_head, whose weights another layer shares"):
+        load_adapter(adapter)
+
+
 def test_adapter_of_another_architecture_raises_load_error(tmp_path: Path) -> None:
     """Its layers have other names."""
     adapter = write_adapter(tmp_path / "tuned", tiny_bigcode())
