@@ -34,7 +34,11 @@ GOOD_REQUESTS = [
 
 
 class FragileModel(nn.Module):
-    """A model that spoils the KV cache and raises on `POISON_TOKEN`, at most `times` times."""
+    """
+    A model that raises on `POISON_TOKEN`, at most `times` times, and spoils the KV cache.
+
+    A device that is out of memory spoils nothing.
+    """
 
     def __init__(self, network: nn.Module, error: Exception, times: int = 10_000) -> None:
         super().__init__()
@@ -47,8 +51,9 @@ class FragileModel(nn.Module):
         if self.times and POISON_TOKEN in input_ids:
             self.times -= 1
             slots = rest["packed"].kv_cache
-            for index in range(len(slots.layers)):
-                slots.layer_view(index).fill_(torch.nan)
+            if not isinstance(self.error, torch.OutOfMemoryError):
+                for index in range(len(slots.layers)):
+                    slots.layer_view(index).fill_(torch.nan)
             raise self.error
         return self.network(input_ids=input_ids, **rest)
 
@@ -206,6 +211,28 @@ def test_out_of_memory_halves_the_step(models: Models, error: Exception) -> None
 
     assert replies["a"].reason is FinishReason.LENGTH
     assert engine.scheduler.max_step_tokens == 32 > MIN_STEP_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("error", "num_cached_tokens"), [(torch.OutOfMemoryError(), 44), (RuntimeError("broken"), 0)]
+)
+def test_device_out_of_memory_keeps_the_slots(
+    models: Models, error: Exception, num_cached_tokens: int
+) -> None:
+    """A thread continues from its slot after a step that failed; after other errors it can't."""
+    engine = make_fragile_engine(models("bigcode"), error, times=1)
+    thread = Request("thread", tuple(range(20, 61)), SamplingParams(4, temperature=0), scope="T")
+    [reply] = run_requests(engine, [thread]).values()
+    run_requests(engine, [Request("a", (POISON_TOKEN, 1), GREEDY_SAMPLING)], allow_errors=True)
+    following = replace(thread, id="next", prompt=(*thread.prompt, *reply.ids, 1))
+    engine.add_request(following)
+    engine.admit_waiting()
+
+    assert engine.scheduler.running["next"].num_computed_tokens == num_cached_tokens
+    replies = {"next": EngineReply()}
+    while engine.has_unfinished_requests:
+        record_step(replies, engine.run_step())
+    assert replies["next"].ids == reference_greedy(models("bigcode").network, following)
 
 
 @pytest.mark.parametrize(

@@ -213,19 +213,28 @@ class EngineCore:
     def _recover_from_error(
         self, step: list[ScheduledRequest], error: Exception, output: StepOutput
     ) -> None:
-        """Reallocate the KV cache and fail only the requests to blame."""
+        """
+        Fail only the requests to blame.
+
+        The KV cache is lost, except where the device ran out of memory.
+        """
         self._check_device(error)
         output.error = describe_error(error)
         self._good_steps = 0
-        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        keeps_kv = isinstance(error, torch.OutOfMemoryError)
+        if keeps_kv or isinstance(error, MemoryError):
             self.scheduler.max_step_tokens = max(
                 MIN_STEP_TOKENS, self.scheduler.max_step_tokens // 2
             )
         if isinstance(error, MemoryError):
             # Memory of the host. Memory of the device has nothing to do with this cache.
             self.host_cache.drop_all()
-        self._kv_cache.reallocate()
-        for state in self.scheduler.record_failure(step):
+        if keeps_kv:
+            # The step wrote only beyond what its requests count as computed.
+            torch.cuda.empty_cache()
+        else:
+            self._kv_cache.reallocate()
+        for state in self.scheduler.record_failure(step, keeps_kv=keeps_kv):
             self.scheduler.remove_request(state.request.id, keep_prefix=False)
             output.failed[state.request.id] = type(error).__name__
 

@@ -197,21 +197,25 @@ class Scheduler:
             return FinishReason.LENGTH
         return None
 
-    def record_failure(self, step: list[ScheduledRequest]) -> list[RequestState]:
+    def record_failure(
+        self, step: list[ScheduledRequest], *, keeps_kv: bool = False
+    ) -> list[RequestState]:
         """
-        Record a failed step after which the KV cache is empty.
+        Record a failed step, after which the KV cache is empty unless `keeps_kv`.
 
         Returns the requests to fail: one that broke a step alone, or one with too many failed
-        steps. All others are prefilled again, one at a time until each has passed a step.
+        steps. All others run again, one at a time until each has passed a step. With `keeps_kv`
+        the next step is smaller, so one that broke a step alone may try it.
         """
-        self.slot_allocator.drop_all()
-        for state in self.running.values():
-            state.num_computed_tokens = 0
+        if not keeps_kv:
+            self.slot_allocator.drop_all()
+            for state in self.running.values():
+                state.num_computed_tokens = 0
         for scheduled in step:
             scheduled.state.failed_steps += 1
             scheduled.state.is_suspect = True
         states = [scheduled.state for scheduled in step]
-        if len(states) == 1 and states[0].failed_steps > 1:
+        if len(states) == 1 and states[0].failed_steps > 1 and not keeps_kv:
             return states
         return [state for state in states if state.failed_steps >= MAX_FAILED_STEPS]
 

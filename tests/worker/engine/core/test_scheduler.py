@@ -199,6 +199,19 @@ def test_requests_that_fail_only_together_fail_eventually() -> None:
     assert len(given_up) == 2
 
 
+def test_kept_kv_is_not_prefilled_again() -> None:
+    """The step runs once more, up to `MAX_FAILED_STEPS` times."""
+    schedule = Scheduler(num_slots=1, max_step_tokens=100)
+    schedule.add_request(make_request("a"))
+    run_step(schedule)
+    for _ in range(MAX_FAILED_STEPS - 1):
+        step = schedule.schedule_step()
+        assert schedule.record_failure(step, keeps_kv=True) == []
+
+    assert [(scheduled.start, scheduled.num_tokens) for scheduled in step] == [(3, 1)]
+    assert len(schedule.record_failure(step, keeps_kv=True)) == 1
+
+
 def test_lost_kv_is_prefilled_again() -> None:
     """After a failed step a request prefills its prompt and reply, then continues."""
     schedule = Scheduler(num_slots=1, max_step_tokens=100)
