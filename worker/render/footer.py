@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from contract.code_verdicts import CodeVerdict
+from contract.code_verdicts import CodeVerdict, VerdictKind
 from contract.language import Phrase, Translatable
 from contract.reply_details import shorten_line
 from contract.texts import join_sentences
@@ -15,6 +15,7 @@ UNKNOWN_MODEL: Final = Phrase("an unknown model")
 NOTHING_CHECKED: Final = Phrase("Nothing in it was checked.")
 FACTS_UNCHECKED: Final = Phrase("Its facts were not checked.")
 CODE_PARSED: Final = Phrase("Its code was parsed, but not run or reviewed.")
+CODE_BROKEN: Final = Phrase("Its code does not parse, and was not run.")
 CODE_UNPARSED: Final = Phrase("Its code was neither parsed nor run.")
 
 
@@ -42,6 +43,15 @@ def _describe_checks(verdicts: Sequence[CodeVerdict]) -> Translatable:
     parsed = sum(verdict.blocks for verdict in verdicts if verdict.is_parsed)
     if not blocks:
         return FACTS_UNCHECKED
+    broken = sum(verdict.blocks for verdict in verdicts if verdict.kind is VerdictKind.BROKEN)
+    if broken == blocks == 1:
+        return CODE_BROKEN
+    if broken:
+        return Phrase(
+            "Code blocks that do not parse: {broken} of {blocks}. None was run.",
+            broken=broken,
+            blocks=blocks,
+        )
     if parsed == blocks:
         return CODE_PARSED
     if not parsed:

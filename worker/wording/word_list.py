@@ -51,9 +51,11 @@ class WordList:
             while state and (state, character) not in self._next:
                 state = self._fallback[state]
             state = self._next.get((state, character), ROOT)
-            end = position + 1
-            if any(_is_whole(normalized, end - length, end) for length in self._lengths[state]):
-                return True
+            lengths = self._lengths[state]
+            if lengths and not _joins(normalized, position + 1):
+                starts = (position + 1 - length for length in lengths)
+                if any(not _joins(normalized, start) for start in starts):
+                    return True
         return False
 
     def _add_entry(self, entry: str) -> None:
@@ -124,12 +126,8 @@ def normalize_text(text: str) -> str:
     return " ".join(visible.casefold().split())
 
 
-def _is_whole(text: str, start: int, end: int) -> bool:
-    """Return whether no word crosses either end of `text[start:end]`."""
-    return not (_joins(text, start) or _joins(text, end))
-
-
 def _joins(text: str, position: int) -> bool:
+    """Return whether a word crosses a position."""
     if not 0 < position < len(text):
         return False
     return all(

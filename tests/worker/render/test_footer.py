@@ -19,7 +19,7 @@ SAID = {
     "": "Its facts were not checked.",
     TABLE: "Its facts were not checked.",
     GOOD: "Its code was parsed, but not run or reviewed.",
-    BROKEN: "Its code was parsed, but not run or reviewed.",
+    BROKEN: "Its code does not parse, and was not run.",
     "```\nnpm install express\n```": "Its code was parsed, but not run or reviewed.",
     "```python\nimport os\nos.system('rm -rf ' + input())\n```": (
         "Its code was parsed, but not run or reviewed."
@@ -28,7 +28,7 @@ SAID = {
     UNFINISHED: "Its code was neither parsed nor run.",
     GOOD + UNKNOWN: "1 of 2 code blocks were parsed, and none was run.",
     GOOD + GOOD + BROKEN + UNKNOWN + UNFINISHED: (
-        "3 of 5 code blocks were parsed, and none was run."
+        "Code blocks that do not parse: 1 of 5. None was run."
     ),
 }
 """What the footer says about the checks of each reply."""

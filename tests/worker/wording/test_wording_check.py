@@ -57,7 +57,10 @@ async def test_score_decides_from_the_threshold_on() -> None:
     "answer",
     [
         *(web.Response(body=body) for body in (b"", b"[]", b"{", b'{"score": "1"}')),
-        *(web.Response(body=b'{"score": %s}' % one) for one in (b"NaN", b"2", b"-1", b"true")),
+        *(
+            web.Response(body=b'{"score": %s}' % one)
+            for one in (b"NaN", b"2", b"-1", b"true", b"1" * 400)
+        ),
         web.Response(body=b'{"score": 1}' + b" " * 5_000),
         web.Response(body=b"[" * 4_000),
         web.Response(body=b'{"score": 1}', status=500),
