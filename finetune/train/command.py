@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
+from pydantic import ValidationError
 from transformers import Trainer, set_seed
 
 from finetune.dialogue_files import (
@@ -72,9 +73,7 @@ def run_train(arguments: Sequence[str]) -> None:
 
 def _check_run(parsed: argparse.Namespace) -> Run:
     """Check everything that can fail before the weights are loaded. Raises `FinetuneError`."""
-    recipe = Recipe.model_validate(
-        {name: value for name, value in vars(parsed).items() if name in Recipe.model_fields}
-    )
+    recipe = _read_recipe(vars(parsed))
     check_method(recipe)
     plan = BatchPlan.from_recipe(recipe, int(os.environ.get("WORLD_SIZE", "1")))
     manifest = read_manifest(parsed.data)
@@ -98,6 +97,17 @@ def _check_run(parsed: argparse.Namespace) -> Run:
     _tell(plan.describe())
     _check_memory(config, recipe, plan, data)
     return Run(parsed.model, parsed.output, recipe, plan, data, config)
+
+
+def _read_recipe(options: Mapping[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(
+            {name: value for name, value in options.items() if name in Recipe.model_fields}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        raise FinetuneError(f"--{option}: {first['msg']}") from error
 
 
 def _check_memory(config: Any, recipe: Recipe, plan: BatchPlan, data: TrainingData) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from finetune.errors import FinetuneError
 
@@ -16,21 +16,21 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Method = "full"
-    learning_rate: float = 2e-5
-    epochs: int = 6
-    total_batch: int = 256
-    device_batch: int = 4
+    learning_rate: PositiveFloat = 2e-5
+    epochs: PositiveInt = 6
+    total_batch: PositiveInt = 256
+    device_batch: PositiveInt = 4
     warmup_share: float = 0.03
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
-    seed: int = 42
+    seed: NonNegativeInt = 42
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    early_stop: int = 0
+    early_stop: NonNegativeInt = 0
     """Evaluations without a lower validation loss after which the training ends; 0 for never."""
-    lora_rank: int = 16
-    lora_alpha: int = 32
-    lora_dropout: float = 0.05
+    lora_rank: PositiveInt = 16
+    lora_alpha: PositiveInt = 32
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
 
 
 class BatchPlan(NamedTuple):

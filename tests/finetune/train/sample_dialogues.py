@@ -28,7 +28,7 @@ def write_dialogues(file: Path, count: int, seed: int = 0) -> Path:
     for number in range(count):
         # The first word tells dialogues apart, so that an answer can be memorized by it.
         question = f"{KEYS[number % len(KEYS)]} {KEYS[number // len(KEYS)]}"
-        answer = " ".join((question, *rng.choices(WORDS, k=ANSWER_WORDS)))
+        answer = " ".join(rng.choices(WORDS, k=ANSWER_WORDS))
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         lines.append(json.dumps({"messages": messages, "thread": str(number)}))
     file.write_text("\n".join(lines), "utf-8")

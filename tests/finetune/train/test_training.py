@@ -151,6 +151,8 @@ def test_memory_of_starchat_is_estimated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        (("--epochs", "0"), "--epochs: Input should be greater than 0"),
+        (("--learning-rate", "nan"), "--learning-rate: Input should be greater than 0"),
         (("--method", "qlora"), "--method qlora needs a CUDA device"),
         (("--total-batch", "256"), "are too few for two steps of 256"),
         (("--model", "/nowhere"), "/nowhere has no tokenizer.json"),
