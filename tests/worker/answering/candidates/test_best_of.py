@@ -255,6 +255,24 @@ async def test_kill_mixes_no_texts(reply: ReplyHarness, directory: Path, point: 
     assert (await read_details(harness)).scores == (1, 3, 1, 1)
 
 
+@pytest.mark.parametrize("point", [Failpoint.AFTER_SURPLUS_DELETED, Failpoint.AFTER_FINAL])
+async def test_kill_while_another_is_shown_brings_the_next_one_once(
+    reply: ReplyHarness, directory: Path, point: Failpoint
+) -> None:
+    """The candidates take one turn, however often the job runs."""
+    harness, _ = build_harness(reply, directory, GOOD, BETTER, RISKY, BROKEN)
+    await harness.ask()
+    killed = RaisingFailpoints(point)
+    assert await harness.rework(ReworkKind.ANOTHER, killed) is Outcome.ANSWERED
+    assert await harness.repeat() is Outcome.ANSWERED
+
+    assert reply_text(reply.visible_messages).strip() == reply_text_of(BETTER)
+    present, _ = await harness.read_versions()
+    assert present is not None
+    texts = [version.text for version in (present, *present.others)]
+    assert texts == [BETTER, RISKY, BROKEN, GOOD]
+
+
 async def test_question_gets_the_slot_of_the_newest_candidate(
     reply: ReplyHarness, directory: Path
 ) -> None:
