@@ -78,6 +78,7 @@ def test_prepared_data_and_card(
     assert {record.messages[1].content for record in records} == {
         *("A lock.", "Yes, <secret:github-token:1> is.", "Yes.")
     }
+    assert {record.messages[-1].role for record in records} == {"assistant"}
     assert {record.provenance.file for record in records} == {"in|put.jsonl"}
     card = (output / "README.md").read_text("utf-8")
     for line in (
