@@ -26,6 +26,7 @@ from worker.engine.sandbox import Sandbox, describe_sandbox, readable_paths, wri
 
 if TYPE_CHECKING:
     from worker.engine.core.engine_core import EngineCore, FinishedRequest
+    from worker.engine.loading.loader import LoadedModel
 
 EXIT_GRACE_SECONDS: Final = 2.0
 """Time for the current step after stdin has closed."""
@@ -207,16 +208,24 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
         sandbox.forbid_sockets()
     write_log("sandbox", state=describe_sandbox(sandbox) if config.sandbox else "off")
     pipe.send_message({"ready": protocol.dump_model_info(loaded.info)})
+    _log_ready(loaded)
+    EngineServer(pipe, engine_core).serve_requests()
+
+
+def _log_ready(loaded: "LoadedModel") -> None:
+    from worker.engine.loading.device import describe_shared_gpu  # noqa: PLC0415
+
+    shared_gpu = describe_shared_gpu(loaded.kv_cache.layers[0].device)
     write_log(
         "ready",
         device=loaded.info.device,
         dtype=loaded.info.dtype,
         **({"linear_layers": loaded.packing} if loaded.packing else {}),
+        **({"gpu_is_shared": shared_gpu} if shared_gpu else {}),
         slots=loaded.info.slots,
         max_positions=loaded.info.max_positions,
         host_cache_bytes=loaded.host_cache_bytes,
     )
-    EngineServer(pipe, engine_core).serve_requests()
 
 
 def _create_gpu_devices(config: EngineConfig) -> None:

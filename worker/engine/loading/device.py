@@ -34,6 +34,10 @@ GPU_FILE: Final = Path("/dev/nvidia0")
 """Present if this process may see a GPU: a container has it only if it was given a GPU."""
 
 
+MIN_FOREIGN_BYTES: Final = 4 * 10**9
+"""GPU memory of other processes from which the log names them; a process itself needs half a GB."""
+
+
 def select_device(name: str) -> torch.device:
     """
     Return the device of the model. One worker uses one GPU.
@@ -72,6 +76,20 @@ def describe_unusable_gpu(driver_file: Path = DRIVER_FILE, gpu_file: Path = GPU_
         f"torch {torch.__version__} needs a driver for CUDA {needed}, but this machine's driver "
         f"{_read_driver_version(driver_file)} does not work with it: update the driver, install "
         f"torch's build for an older CUDA, {remedy}"
+    )
+
+
+def describe_shared_gpu(device: torch.device) -> str | None:
+    """Return a line for the log if other processes use much of a GPU's memory, after loading."""
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    foreign_bytes = total - free - torch.cuda.memory_reserved(device)
+    if foreign_bytes < MIN_FOREIGN_BYTES:
+        return None
+    return (
+        f"other processes use {foreign_bytes / 1e9:.0f} GB of this GPU: two workers on one GPU "
+        "share its speed; CUDA_VISIBLE_DEVICES gives each its own"
     )
 
 

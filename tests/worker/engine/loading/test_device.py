@@ -7,7 +7,12 @@ import torch
 
 from worker.engine import LoadError
 from worker.engine.loading import device as device_module
-from worker.engine.loading.device import describe_unusable_gpu, select_device, select_dtype
+from worker.engine.loading.device import (
+    describe_shared_gpu,
+    describe_unusable_gpu,
+    select_device,
+    select_dtype,
+)
 from worker.engine.loading.quantization import check_version
 from worker.engine.loading.torch_setup import configure_torch
 from worker.engine.protocol import EngineConfig
@@ -140,3 +145,19 @@ def test_attention_does_not_use_cudnn() -> None:
         assert not kernels.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("free_gb", "foreign_gb"), [(44, None), (13, 31)])
+def test_shared_gpu_is_named(
+    monkeypatch: pytest.MonkeyPatch, free_gb: int, foreign_gb: int | None
+) -> None:
+    """A second worker on the same GPU would pass unnoticed, at half the speed."""
+    gigabyte = 10**9
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free_gb * gigabyte, 80 * gigabyte))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda _: 36 * gigabyte)
+
+    line = describe_shared_gpu(torch.device("cuda"))
+
+    assert describe_shared_gpu(torch.device("cpu")) is None
+    assert (line is None) == (foreign_gb is None)
+    assert line is None or f"use {foreign_gb} GB of this GPU" in line
