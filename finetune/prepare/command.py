@@ -31,7 +31,7 @@ DEFAULT_RETENTION_DAYS: Final = 365
 
 def run_prepare(arguments: Sequence[str]) -> None:
     """Prepare the dialogues of all files. Raises `FinetuneError` and `SystemExit`."""
-    parsed = _parse_arguments(arguments)
+    parsed = _parse_prepare_options(arguments)
     if parsed.output.exists():
         raise FinetuneError(f"{parsed.output} exists already: choose another --output")
     phrases = _read_phrases(parsed.filter_phrases)
@@ -87,7 +87,7 @@ def _read_phrases(file: Path | None) -> tuple[str, ...]:
         raise FinetuneError(f"{file} cannot be read: {error}") from error
 
 
-def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse_prepare_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m finetune prepare",
         description="Write dialogues for the fine-tuning of StarChat. Reads JSON lines: the export "

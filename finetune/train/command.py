@@ -59,7 +59,7 @@ class Run(NamedTuple):
 
 def run_train(arguments: Sequence[str]) -> None:
     """Train, or continue a training that was killed. Raises `FinetuneError` and `SystemExit`."""
-    parsed = _parse_arguments(arguments)
+    parsed = _parse_train_options(arguments)
     run = _check_run(parsed)
     if _is_main_process():
         open_run(run.output, _list_options(run, parsed.data))
@@ -94,7 +94,7 @@ def _check_run(parsed: argparse.Namespace) -> Run:
         config.max_position_embeddings,
         str(parsed.model),
     )
-    _tell(plan.describe())
+    _tell(plan.describe_batch())
     _check_memory(config, recipe, plan, data)
     return Run(parsed.model, parsed.output, recipe, plan, data, config)
 
@@ -162,12 +162,12 @@ def _list_options(run: Run, data: Path) -> dict[str, Any]:
         "data": str(data.absolute()),
         "manifest": run.data.manifest.model_dump(mode="json"),
         "processes": run.plan.processes,
-        "batch": run.plan.describe(),
+        "batch": run.plan.describe_batch(),
         **run.recipe.model_dump(),
     }
 
 
-def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse_train_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m finetune train",
         description="Fine-tune a model by StarChat's recipe, whose numbers are the defaults. The "

@@ -57,7 +57,7 @@ class BatchPlan(NamedTuple):
         """Dialogues of a step."""
         return self.device_batch * self.accumulation * self.processes
 
-    def describe(self) -> str:
+    def describe_batch(self) -> str:
         """Return a sentence for the log."""
         evaluated = self.device_batch * self.processes
         return (

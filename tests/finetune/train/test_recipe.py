@@ -37,7 +37,7 @@ def test_defaults_are_the_model_cards() -> None:
     assert (recipe.adam_beta1, recipe.adam_beta2, recipe.adam_epsilon) == (0.9, 0.999, 1e-8)
     assert (recipe.seed, recipe.dtype, recipe.method) == (42, "bfloat16", "full")
     assert plan == (4, 8, 8)
-    assert plan.describe() == (
+    assert plan.describe_batch() == (
         "4 a device × 8 devices × accumulation 8 = 256 dialogues a step; 32 in evaluation"
     )
 
