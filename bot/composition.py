@@ -259,7 +259,13 @@ class Composition:
         return Handlers(
             router,
             tuple(
-                part.build_sweeper() for part in (notices, stops.follow_up, controls.votes.keeper)
+                part.build_sweeper()
+                for part in (
+                    notices,
+                    stops.follow_up,
+                    controls.votes.keeper,
+                    controls.code.delivery,
+                )
             ),
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
@@ -371,7 +377,6 @@ class Composition:
             sessions.end_due,
             deletion.delete_due,
             reworks.rules.refresh_due,
-            code.delivery.deliver_due,
         ]
         follow_up = StopFollowUp(
             stops, poster, cache, shared.background, sweeps, notices.languages, failpoints

@@ -1,7 +1,8 @@
 """Code runs: who wants the code of a thread, and the files that were uploaded for it."""
 
 import re
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, Final
@@ -52,6 +53,8 @@ class CodeRun:
     """The leased run of a thread: who asked, earlier `tries`, and its `uploads` if it has some."""
 
     thread: Thread
+    token: str
+    """Token of the lease: who leases the run later has another one."""
     user: str
     tries: int
     uploads: tuple[UploadedFile, ...]
@@ -66,6 +69,7 @@ class CodeRuns:
         self._schedule = keys.code_schedule(team)
         self._record_script = redis.register_script(load_script("record_code_run"))
         self._lease_script = redis.register_script(load_script("lease_code_run"))
+        self._update_script = redis.register_script(load_script("update_code_run"))
 
     def record(self, thread: Thread, request_ts: str, user: str) -> RecordOutcome:
         """Record a request for the code of a thread; `request_ts` is of the press or message."""
@@ -100,11 +104,11 @@ class CodeRuns:
 
     def lease(self, thread: Thread, *, first: bool) -> CodeRun | None:
         """Lease a run; `None` if another bot holds it, or it is gone."""
-        member = _name_member(thread)
+        token = secrets.token_hex(8)
         lease = partial(
             self._lease_script,
             keys=[self._find_key(thread), self._schedule],
-            args=[member, LEASE_SECONDS, int(first)],
+            args=[_name_member(thread), LEASE_SECONDS, int(first), token],
         )
         found = retry_redis(lease)
         if found is None:
@@ -112,34 +116,35 @@ class CodeRuns:
         tries, user, files = map(decode_reply, found)
         if not tries.isdecimal() or not re.fullmatch(SLACK_ID_PATTERN, user):
             log.error("code run not readable", channel=thread.channel)
-            self.finish(thread)
+            self._update_run(thread, token, "")
             return None
-        return CodeRun(thread, user, int(tries), _parse_uploads(files))
+        return CodeRun(thread, token, user, int(tries), _parse_uploads(files))
 
-    def set_uploads(self, run: CodeRun, uploads: tuple[UploadedFile, ...]) -> CodeRun:
-        """Record what is about to be shared; another bot's earlier record wins."""
-        key = self._find_key(run.thread)
-        value = UPLOADS.dump_json(uploads).decode()
-        retry_redis(partial(self._redis.hsetnx, key, "files", value))
-        retry_redis(partial(self._redis.expire, key, RUN_TTL_SECONDS))
-        found = decode_reply(retry_redis(partial(self._redis.hget, key, "files")) or "")
-        return CodeRun(run.thread, run.user, run.tries, _parse_uploads(found))
+    def renew_lease(self, run: CodeRun) -> bool:
+        """Hold a run for longer; return whether no other bot has leased it since."""
+        return self._update_run(run.thread, run.token, LEASE_SECONDS)
 
-    def postpone(self, thread: Thread, seconds: float) -> None:
-        """Let a run be tried again after `seconds`."""
-        due = retry_redis(partial(read_clock, self._redis)) + seconds
-        retry_redis(partial(self._redis.zadd, self._schedule, {_name_member(thread): due}, xx=True))
+    def set_uploads(self, run: CodeRun, uploads: tuple[UploadedFile, ...]) -> CodeRun | None:
+        """Record what is about to be shared; `None` if another bot has leased the run since."""
+        files = UPLOADS.dump_json(uploads).decode()
+        is_held = self._update_run(run.thread, run.token, LEASE_SECONDS, files)
+        return replace(run, uploads=uploads) if is_held else None
 
-    def finish(self, thread: Thread) -> None:
-        """Remove a run."""
+    def postpone(self, run: CodeRun, seconds: float) -> None:
+        """Let a run be tried again after `seconds`, unless another bot has leased it since."""
+        self._update_run(run.thread, run.token, seconds)
 
-        def remove() -> None:
-            with self._redis.pipeline() as pipe:
-                pipe.delete(self._find_key(thread))
-                pipe.zrem(self._schedule, _name_member(thread))
-                pipe.execute()
+    def finish(self, run: CodeRun) -> None:
+        """Remove a run, unless another bot has leased it since."""
+        self._update_run(run.thread, run.token, "")
 
-        retry_redis(remove)
+    def _update_run(self, thread: Thread, token: str, delay: float | str, files: str = "") -> bool:
+        update = partial(
+            self._update_script,
+            keys=[self._find_key(thread), self._schedule],
+            args=[_name_member(thread), token, delay, RUN_TTL_SECONDS, files],
+        )
+        return bool(retry_redis(update))
 
     def _find_key(self, thread: Thread) -> str:
         return keys.code_run(self._team, thread.channel, thread.ts)

@@ -5,12 +5,16 @@ What is about to be shared is recorded before, and Slack shares an upload once. 
 what another one began, and a thread gets the files of a request at most once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
+from bot.concurrency import Sweeper
 from bot.current_code.assembly import assemble_code
+from bot.current_code.model import OutputFile
 from bot.current_code.summary import choose_outputs, describe_code
 from bot.failpoints import Failpoint
 from bot.handlers.current_code.code_reader import CodeReader
@@ -46,6 +50,10 @@ class CodeDelivery:
     sharer: FileSharer
     notices: NoticeOutbox
 
+    def build_sweeper(self) -> Sweeper:
+        """Build the thread that completes runs: uploads may take minutes."""
+        return Sweeper("current code", (self.deliver_due,), (RedisError, *CALL_ERRORS))
+
     def deliver_due(self) -> None:
         """Complete the runs that other bots have left."""
         for thread in self.runs.list_due():
@@ -57,18 +65,21 @@ class CodeDelivery:
         if run is None:
             return
         try:
-            sentence = self._try_to_deliver(run)
+            # What ends a bot or a thread each time must not do so for an hour.
+            sentence = (
+                self._try_to_deliver(run) if run.tries < MAX_TRIES else Sentence.CODE_NOT_SHARED
+            )
         except CALL_ERRORS as error:
             log.warning("code not shared", channel=thread.channel, why=error_name(error))
             delay = retry_delay(error)
             is_final = delay is None and is_refusal(error)
             if not is_final and run.tries + 1 < MAX_TRIES:
-                self.runs.postpone(thread, delay or RETRY_SECONDS)
+                self.runs.postpone(run, delay or RETRY_SECONDS)
                 return
             sentence = _explain_error(error)
-        if sentence is not None:
+        if sentence is not None and self.runs.renew_lease(run):
             self.notices.tell_user(thread, run.user, Notice(sentence))
-        self.runs.finish(thread)
+        self.runs.finish(run)
 
     def _try_to_deliver(self, run: CodeRun) -> Sentence | None:
         """Share the code of a thread; return what its person must read instead, if anything."""
@@ -81,22 +92,28 @@ class CodeDelivery:
         outputs = choose_outputs(code, MAX_UPLOADS)
         if not outputs:
             return Sentence.CODE_MISSING
-        if not run.uploads:
-            uploads = tuple(
-                UploadedFile(
-                    id=self.sharer.upload_file(one.name, one.text, one.snippet_type),
-                    title=one.name,
-                )
-                for one in outputs
-            )
-            run = self.runs.set_uploads(run, uploads)
-            self.notices.failpoints.hit(Failpoint.AFTER_CODE_UPLOADED)
+        prepared = run if run.uploads else self._upload_files(run, outputs)
+        if prepared is None:
+            return None
         languages = self.notices.languages
         language = languages.find_for_thread(run.thread.channel, run.user)
         comment = describe_code(code, outputs, read.questions, read.num_unread)
-        self._share(run, comment.translate(language))
-        log.info("code shared", channel=run.thread.channel, files=len(run.uploads))
+        self._share(prepared, comment.translate(language))
+        log.info("code shared", channel=run.thread.channel, files=len(prepared.uploads))
         return None
+
+    def _upload_files(self, run: CodeRun, outputs: Sequence[OutputFile]) -> CodeRun | None:
+        """Upload files, which no channel shows yet; `None` if another bot has leased the run."""
+        uploads: list[UploadedFile] = []
+        for one in outputs:
+            if not self.runs.renew_lease(run):
+                return None
+            file_id = self.sharer.upload_file(one.name, one.text, one.snippet_type)
+            uploads.append(UploadedFile(id=file_id, title=one.name))
+        recorded = self.runs.set_uploads(run, tuple(uploads))
+        if recorded is not None:
+            self.notices.failpoints.hit(Failpoint.AFTER_CODE_UPLOADED)
+        return recorded
 
     def _share(self, run: CodeRun, comment: str) -> None:
         files = [(upload.id, upload.title) for upload in run.uploads]

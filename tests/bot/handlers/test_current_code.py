@@ -7,6 +7,7 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.current_code import texts
+from bot.handlers.current_code.delivery import MAX_TRIES
 from contract import keys
 from contract.answers import Answer
 from contract.attached_files import CachedFile
@@ -189,4 +190,17 @@ def test_app_without_the_permission_says_so(workspace: Workspace, redis: Redis) 
     workspace.post_message(LIN, GENERAL, "@StarChat current code", ts)
     wait_for_word(workspace, ts, str(texts.CODE_NOT_ALLOWED), LIN)
     workspace.set_faults()
+    assert not find_files(workspace, ts)
+
+
+def test_run_that_ends_its_bots_is_given_up(workspace: Workspace, redis: Redis) -> None:
+    """After as many tries as if Slack had failed; its person reads so."""
+    ts = ask_as_ada(workspace, redis, "@StarChat a third")
+    post_answer(workspace, redis, ts, "Third")
+    store_answer(redis, ts, ts, THIRD)
+    run = keys.code_run(TEAM, GENERAL, ts)
+    redis.hset(run, mapping={"user": LIN, "tries": MAX_TRIES})
+    redis.zadd(keys.code_schedule(TEAM), {f"{GENERAL}:{ts}": 0})
+    wait_for_word(workspace, ts, str(texts.CODE_NOT_SHARED), LIN)
+    wait_for_end(redis)
     assert not find_files(workspace, ts)
