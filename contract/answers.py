@@ -59,9 +59,9 @@ class Answer(AnswerVersion):
     def add_others(self, others: Iterable[AnswerVersion]) -> "Answer":
         """Return the answer with the first of these candidates that Redis has room for."""
         kept: list[AnswerVersion] = []
-        free_bytes = MAX_CANDIDATES_BYTES - len(self.as_version().model_dump_json())
+        free_bytes = MAX_CANDIDATES_BYTES - len(self.as_version().model_dump_json().encode())
         for other in others:
-            free_bytes -= len(other.model_dump_json())
+            free_bytes -= len(other.model_dump_json().encode())
             if free_bytes < 0:
                 break
             kept.append(other)

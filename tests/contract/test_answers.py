@@ -34,9 +34,10 @@ def test_next_candidate_takes_turns_with_the_others() -> None:
     assert not shown.is_cut
 
 
-def test_candidates_are_bounded() -> None:
+@pytest.mark.parametrize("text", ["x" * (MAX_CANDIDATES_BYTES // 3), "锁" * (2**16 // 9)])
+def test_candidates_are_bounded(text: str) -> None:
     """All of them together, so that none is lost in its turn; the answer itself always stays."""
-    long = [AnswerVersion(text="x" * (MAX_CANDIDATES_BYTES // 3)) for _ in range(3)]
+    long = [AnswerVersion(text=text) for _ in range(3)]
     answer = Answer(text="a").add_others(long)
     assert len(answer.others) == 2
     following = answer.show_next()

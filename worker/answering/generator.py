@@ -141,7 +141,7 @@ class Generator:
             tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, info.directory)
             chat_encoder = ChatEncoder.from_checkpoint(info.directory, tokenizer, info.eos_ids)
             slots = asyncio.Semaphore(info.slots)
-            spare_slots = SpareSlots(slots, self._engine.abort_request)
+            spare_slots = SpareSlots(slots)
             loaded = LoadedModel(info, chat_encoder, slots, spare_slots)
             await self.build_prompt(loaded, PROBE_CONVERSATION)
         except (CheckpointError, SystemPromptTooLongError) as error:
@@ -192,7 +192,7 @@ class Generator:
             try:
                 if exclusive:
                     await stack.enter_async_context(self._last_attempt_lock)
-                loaded.spare_slots.give_up_one()
+                await loaded.spare_slots.give_up_one()
                 await stack.enter_async_context(loaded.slots)
                 await self._engine.wait_ready()
             finally:

@@ -2,13 +2,13 @@
 
 import asyncio
 
+from worker.aio import cancel_and_wait
 from worker.answering.spare_slots import SpareSlots
 
 
 async def test_candidates_take_free_slots_only() -> None:
     """None waits, and a slot that was given back twice is free once."""
-    slots, stopped = asyncio.Semaphore(2), list[str]()
-    spare = SpareSlots(slots, stopped.append)
+    spare = SpareSlots(asyncio.Semaphore(2))
 
     assert [await spare.take_slot(name) for name in "abc"] == [True, True, False]
     spare.release_slot("a")
@@ -16,22 +16,35 @@ async def test_candidates_take_free_slots_only() -> None:
     assert len(spare) == 1
     assert await spare.take_slot("d")
     assert not await spare.take_slot("e")
-    assert stopped == []
 
 
 async def test_newest_candidate_is_given_up_for_a_question() -> None:
     """Each question gets one slot, at once; with a free slot, none is given up."""
-    slots, stopped = asyncio.Semaphore(3), list[str]()
-    spare = SpareSlots(slots, stopped.append)
-    await spare.take_slot("a")
-    spare.give_up_one()
-    await spare.take_slot("b")
-    await spare.take_slot("c")
+    slots, begun = asyncio.Semaphore(3), list[str]()
+    spare, tasks = SpareSlots(slots), dict[str, asyncio.Task[None]]()
+
+    async def generate(name: str) -> None:
+        begun.append(name)
+        await asyncio.Event().wait()
+
+    async def start(name: str) -> None:
+        assert await spare.take_slot(name)
+        tasks[name] = asyncio.create_task(generate(name))
+        spare.assign_task(name, tasks[name])
+
+    await start("a")
+    await spare.give_up_one()
+    await asyncio.sleep(0)
+    await start("b")
+    await asyncio.sleep(0)
+    await start("c")
     for _ in range(4):
-        spare.give_up_one()
+        await spare.give_up_one()
         if not slots.locked():
             await slots.acquire()
     spare.release_slot("b")
+    await cancel_and_wait(tasks.values())
 
-    assert stopped == ["c", "b", "a"]
+    assert begun == ["a", "b"], "a candidate ran that was given up before it began"
+    assert all(task.cancelled() for task in tasks.values())
     assert (len(spare), slots.locked()) == (0, True)

@@ -7,6 +7,7 @@ reply without code has cost nothing more.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 MAX_SCORING_SECONDS: Final = 1.0
 """Seconds by which the checks of all candidates may delay the reply."""
+MIN_WAIT_SECONDS: Final = 10.0
+"""Seconds after its end that a reply waits for candidates; longer, if it took half as long."""
 CANDIDATE_PRIORITY: Final = -1
 """Below every question's: its prefill comes before a candidate's tokens."""
 ABANDONED_ENDINGS: Final = frozenset({FinishReason.STOPPED, FinishReason.TIMEOUT})
@@ -66,6 +69,7 @@ class CandidateRace:
     candidates: list[Candidate] = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _searched: int = 0
+    _started_at: float = 0.0
     _is_stopped: bool = False
 
     def __post_init__(self) -> None:
@@ -88,19 +92,27 @@ class CandidateRace:
 
     async def watch_text(self, text: str) -> None:
         """Start the other candidates when the growing text opens a fence."""
-        if self.limit > 1 and not self._tasks and has_fence(text, self._searched):
+        may_start = self.limit > 1 and not self._tasks and not self._is_stopped
+        if may_start and has_fence(text, self._searched):
+            self._started_at = time.monotonic()
             await self._start_others()
             self.limit = len(self.candidates)
         self._searched = len(text)
 
     async def wait_for_end(self) -> None:
-        """Wait until the others have ended, and score all, unless the first was stopped."""
+        """
+        Wait until the others have ended, and score all, unless the first was stopped.
+
+        Questions come before candidates in each step of the engine, so the wait has a bound.
+        """
         if self._is_stopped or not self._tasks:
             return
         if not self.candidates[0].is_whole:
             self.stop()
             return
-        await asyncio.wait(self._tasks)
+        seconds = time.monotonic() - self._started_at
+        _, late = await asyncio.wait(self._tasks, timeout=max(MIN_WAIT_SECONDS, 2 * seconds))
+        await cancel_and_wait(late)
         # One after another, as the blocks of a reply: no reply holds more than one child.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_SCORING_SECONDS):
@@ -132,6 +144,7 @@ class CandidateRace:
             task = asyncio.create_task(self._run(candidate, request))
             # Also for a task that is cancelled before it begins.
             task.add_done_callback(partial(self._release_slot, request.id))
+            self.loaded.spare_slots.assign_task(request.id, task)
             self._tasks.append(task)
 
     async def _run(self, candidate: Candidate, request: Request) -> None:
@@ -149,7 +162,7 @@ class CandidateRace:
         self.loaded.spare_slots.release_slot(request_id)
 
     async def _score(self, candidate: Candidate) -> None:
-        if not candidate.is_whole:
+        if self._is_stopped or not candidate.is_whole:
             return
         try:
             score = await self.score_text(candidate.generated)

@@ -52,7 +52,11 @@ class SeededEngine(RecordingEngine):
                 aborted = self._aborts[request.id] = asyncio.Event()
                 if len(self._aborts) == len(self.texts) - 1:
                     self.are_held.set()
-                await aborted.wait()
+                try:
+                    await aborted.wait()
+                except asyncio.CancelledError:
+                    self.aborted_ids.append(request.id)
+                    raise
                 yield replace(event, reason=FinishReason.STOPPED)
             else:
                 yield event
