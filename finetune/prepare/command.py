@@ -65,15 +65,20 @@ def _write_output(preparation: Preparation, parsed: argparse.Namespace) -> None:
         dialogues={split: len(preparation.records[split]) for split in SPLITS},
         delete_after=preparation.report.delete_after,
     )
+    card = render_data_card(preparation.report, options)
     try:
         parsed.output.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{parsed.output.name}-", dir=parsed.output.parent))
-        for split in SPLITS:
-            write_records(draft / f"{split}.jsonl", preparation.records[split])
-        card = render_data_card(preparation.report, options)
-        (draft / "README.md").write_text(card, "utf-8")
-        (draft / MANIFEST_NAME).write_text(f"{manifest.model_dump_json(indent=1)}\n", "utf-8")
-        draft.rename(parsed.output)
+        # What people wrote leaves nothing behind on a disk that was full.
+        with tempfile.TemporaryDirectory(
+            prefix=f".{parsed.output.name}-", dir=parsed.output.parent
+        ) as folder:
+            draft = Path(folder) / "data"
+            draft.mkdir(mode=0o700)
+            for split in SPLITS:
+                write_records(draft / f"{split}.jsonl", preparation.records[split])
+            (draft / "README.md").write_text(card, "utf-8")
+            (draft / MANIFEST_NAME).write_text(f"{manifest.model_dump_json(indent=1)}\n", "utf-8")
+            draft.rename(parsed.output)
     except OSError as error:
         raise FinetuneError(f"{parsed.output} cannot be written: {error}") from error
 

@@ -53,7 +53,7 @@ class LineParser:
         rejections = sum(vote.get("opinion") == "down" for vote in read)
         if approvals <= rejections:
             raise UnusableDialogueError("not approved by votes")
-        kept_until = min(map(_read_time, read)) + self._retention
+        kept_until = self._end_retention(min(map(_read_time, read)))
         if kept_until < self._now:
             raise UnusableDialogueError("older than the retention of votes")
         provenance = Provenance(
@@ -69,6 +69,12 @@ class LineParser:
         dialogue = build_dialogue(turns, provenance, thread)
         last = len(dialogue.messages) - 1
         return Dialogue(dialogue.thread, "", dialogue.messages, provenance, learned_from=last)
+
+    def _end_retention(self, voted_at: datetime) -> datetime:
+        try:
+            return voted_at + self._retention
+        except OverflowError:
+            raise UnusableDialogueError("vote without a time") from None
 
 
 def _is_question(turn: object) -> bool:

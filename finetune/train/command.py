@@ -96,7 +96,8 @@ def _check_run(parsed: argparse.Namespace) -> Run:
     )
     _tell(plan.describe_batch())
     _check_memory(config, recipe, plan, data)
-    return Run(parsed.model, parsed.output, recipe, plan, data, config)
+    # Absolute, because an adapter names its base by it.
+    return Run(parsed.model.absolute(), parsed.output, recipe, plan, data, config)
 
 
 def _read_recipe(options: Mapping[str, Any]) -> Recipe:
@@ -158,7 +159,7 @@ def _save_result(trainer: Trainer, run: Run, data: Path) -> None:
 def _list_options(run: Run, data: Path) -> dict[str, Any]:
     """Return what makes a training: a continued one must have the same."""
     return {
-        "model": str(run.model.absolute()),
+        "model": str(run.model),
         "data": str(data.absolute()),
         "manifest": run.data.manifest.model_dump(mode="json"),
         "processes": run.plan.processes,

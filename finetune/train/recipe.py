@@ -13,7 +13,7 @@ EVALUATIONS_PER_EPOCH: Final = 2
 class Recipe(BaseModel):
     """Options of a training. The defaults are the model card's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Method = "full"
     learning_rate: PositiveFloat = 2e-5

@@ -1,6 +1,7 @@
 """The command `prepare`: its files and data card, the same for the same input, and mistakes."""
 
 import json
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,23 @@ def test_mistakes_are_one_line(
     assert len(told) == 6
     for line, part in zip(told, ("exists already", "none", "list", "below"), strict=False):
         assert part in line
+
+
+def test_full_disk_leaves_no_text_behind(
+    tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot grow ends the command; what was written of the dialogues is removed."""
+    file = _write_lines(tmp_path / "x", _dialogue("a", "b"))
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, bounds[1]))
+    try:
+        status, _ = _prepare(file, checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+
+    assert status == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_broken_data_are_named(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_users_are_numbered() -> None:
         (_export(_vote("up", voted_at="1.5")), "older than the retention of votes"),
         (_export(_vote("up", voted_at="x")), "vote without a time"),
         (_export(_vote("up", voted_at="1e300")), "vote without a time"),
+        (_export(_vote("up", voted_at="253402300799")), "vote without a time"),
         (_export(_vote("up", voted_at=None)), "vote without a time"),
     ],
 )

@@ -82,10 +82,14 @@ def test_best_model_is_kept_and_named(
     assert _train(data, model, output, *options) == 2
 
 
-def test_merged_adapter_equals_the_unmerged_one(data: Path, model: Path, tmp_path: Path) -> None:
-    """The worker's own merge gives the logits of the adapter beside its base."""
+def test_merged_adapter_equals_the_unmerged_one(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's own merge gives the logits of the adapter beside its base, in any folder."""
     options = (*QUICK, "--method", "lora", "--epochs", "1", "--learning-rate", "1e-1")
-    assert _train(data, model, tmp_path / "run", *options) == 0
+    monkeypatch.chdir(model.parent)
+    assert _train(data, Path(model.name), tmp_path / "run", *options) == 0
+    monkeypatch.chdir(tmp_path)
 
     best = tmp_path / "run" / "best"
     adapter = find_adapter(best)
@@ -152,7 +156,8 @@ def test_memory_of_starchat_is_estimated(tmp_path: Path) -> None:
     ("options", "reason"),
     [
         (("--epochs", "0"), "--epochs: Input should be greater than 0"),
-        (("--learning-rate", "nan"), "--learning-rate: Input should be greater than 0"),
+        (("--learning-rate", "nan"), "--learning-rate: Input should be a finite number"),
+        (("--learning-rate", "inf"), "--learning-rate: Input should be a finite number"),
         (("--method", "qlora"), "--method qlora needs a CUDA device"),
         (("--total-batch", "256"), "are too few for two steps of 256"),
         (("--model", "/nowhere"), "/nowhere has no tokenizer.json"),
