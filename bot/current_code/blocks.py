@@ -50,9 +50,14 @@ class CodeBlock:
 
     @property
     def has_elision(self) -> bool:
-        """Whether a comment says that lines were left out."""
+        """Whether a comment or an ellipsis says that lines were left out."""
         lines = self.code.split("\n")
-        return any(ELISION.match(line[:MAX_ELISION_CHARACTERS]) for line in lines)
+        # Python has `...` too: its parser tells where that stands for a body.
+        may_be_python = self.language is PLAIN_TEXT or self.language.name == "python"
+        marks = set() if may_be_python else {"...", "…"}
+        return any(
+            ELISION.match(line[:MAX_ELISION_CHARACTERS]) or line.strip() in marks for line in lines
+        )
 
 
 def make_block(
@@ -89,7 +94,7 @@ def scan_blocks(text: str) -> Iterator[CodeBlock]:
         block = make_block(code, tag=tag, rest=rest)
         if end == len(lines):
             yield replace(block, is_closed=False)
-        elif code.strip():
+        elif block.code.strip():
             yield block
         start = end + 1
 

@@ -63,9 +63,14 @@ class CurrentFile:
     """Blocks of which the lines that run an example were left out."""
 
     @property
+    def main_outputs(self) -> tuple[OutputFile, ...]:
+        """Its content and difference, as far as there are any."""
+        return tuple(one for one in (self.content, self.diff) if one is not None)
+
+    @property
     def outputs(self) -> tuple[OutputFile, ...]:
         """All that there is to upload of it."""
-        return tuple(one for one in (self.content, self.diff, *self.unclear) if one is not None)
+        return (*self.main_outputs, *self.unclear)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,44 +4,24 @@ import ast
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self
+
+from bot.current_code.python_statement import (
+    ELLIPSIS,
+    MAIN_NAME,
+    NAMED,
+    UNNAMED,
+    Kind,
+    Statement,
+    is_string,
+    read_statement,
+)
 
 MAX_PARSED_CHARACTERS: Final = 128 * 1024
 """Longer code is not parsed."""
 PARSE_ERRORS: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
-MAIN_NAME: Final = "if __name__"
-"""Name of the statement that runs a program."""
-
-
-class Kind(Enum):
-    """Kind of a statement."""
-
-    IMPORT = auto()
-    DEFINITION = auto()
-    """A function or class."""
-    VARIABLE = auto()
-    """Another statement with a name: an assignment, or `MAIN_NAME`."""
-    OTHER = auto()
-
-
-NAMED: Final = frozenset({Kind.DEFINITION, Kind.VARIABLE})
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """
-    A statement at the top level, with the comments directly above it.
-
-    `lead` are the lines before it. `name` is its text if it defines no name.
-    """
-
-    lead: str
-    body: str
-    kind: Kind
-    name: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +53,7 @@ class PythonSource:
             if first < end:
                 return None
             start = _find_comments(lines, end, first) if statements else first
-            statements.append(_read_statement(node, lines[end:start], lines[start:last]))
+            statements.append(read_statement(node, lines[end:start], lines[start:last]))
             end = last
         return cls(tuple(statements), "".join(lines[end:]))
 
@@ -90,8 +70,8 @@ class PythonSource:
 
     @cached_property
     def bodies(self) -> dict[str, str]:
-        """Text of each named statement, by its name."""
-        return {one.name: one.body for one in self.statements if one.kind in NAMED}
+        """Text of each named statement by its name, without empty lines around it."""
+        return {one.name: one.body.strip() for one in self.statements if one.kind in NAMED}
 
     @cached_property
     def definitions(self) -> tuple[str, ...]:
@@ -106,7 +86,7 @@ class PythonSource:
     @property
     def is_library(self) -> bool:
         """Whether the source defines names and runs nothing."""
-        runs = any(one.kind is Kind.OTHER and not _is_string(one) for one in self.statements)
+        runs = any(one.kind is Kind.OTHER and not is_string(one) for one in self.statements)
         return bool(self.names) and not runs and MAIN_NAME not in self.names
 
     def drop_examples(self) -> Self | None:
@@ -122,22 +102,38 @@ class PythonSource:
         part. Else its statements take the places of those with their names. A posted source is
         never replaced by one that may be an example.
         """
-        if self.names <= later.names and self.other_texts <= later.other_texts:
+        if self._has_gap_in(later):
+            return None
+        has_all = self._count_names() <= later._count_names()
+        if has_all and self.other_texts <= later.other_texts:
             return later
         if later.names and self._can_merge(later):
             return self._merge(later)
         has_imports = any(one.kind is Kind.IMPORT for one in later.statements)
         needs_imports = any(one.kind is Kind.IMPORT for one in self.statements)
         is_program = has_imports or not needs_imports
-        is_whole = self.names <= later.names and is_program and not is_posted
+        is_whole = has_all and is_program and not is_posted
         return later if is_whole else None
+
+    def _has_gap_in(self, later: Self) -> bool:
+        """Return whether a later source leaves out bodies that this one has."""
+        known = {one.name: one for one in self.statements if one.kind in NAMED}
+        return ELLIPSIS in later.other_texts - self.other_texts or any(
+            one.has_gap > known[one.name].has_gap or not known[one.name].members <= one.members
+            for one in later.statements
+            if one.kind in NAMED and one.name in known
+        )
+
+    def _count_names(self) -> Counter[str]:
+        return Counter(one.name for one in self.statements if one.kind in NAMED)
 
     def _can_merge(self, later: Self) -> bool:
         """Return whether each statement of a later source has one place here."""
         named = [one.name for one in later.statements if one.kind in NAMED]
-        own = Counter(one.name for one in self.statements if one.kind in NAMED)
+        own = self._count_names()
         others = {one.name for one in later.statements if one.kind is Kind.OTHER}
-        is_clear = len(set(named)) == len(named) and all(own[name] <= 1 for name in named)
+        is_unique = len(set(named)) == len(named) and all(own[name] <= 1 for name in named)
+        is_clear = is_unique and UNNAMED not in named
         return is_clear and others <= self.other_texts
 
     def _merge(self, later: Self) -> Self:
@@ -149,7 +145,7 @@ class PythonSource:
             if statement.name in places:
                 known = statements[place]
                 body = _match_line_end(statement.body, known.body)
-                statements[place] = Statement(known.lead, body, statement.kind, known.name)
+                statements[place] = replace(statement, lead=known.lead, body=body)
             else:
                 added.setdefault(place, []).append(statement)
         new_imports = [
@@ -180,28 +176,12 @@ def _find_comments(lines: Sequence[str], end: int, first: int) -> int:
     return first
 
 
-def _read_statement(node: ast.stmt, lead: Sequence[str], body: Sequence[str]) -> Statement:
-    text = "".join(body)
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            kind, name = Kind.DEFINITION, node.name
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            kind = Kind.VARIABLE
-        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
-            kind, name = Kind.VARIABLE, MAIN_NAME
-        case ast.Import() | ast.ImportFrom():
-            kind, name = Kind.IMPORT, text.strip()
-        case _:
-            kind, name = Kind.OTHER, text.strip()
-    return Statement("".join(lead), text, kind, name)
-
-
 def _take_comments(statement: Statement) -> Statement:
     """Return a source's first statement with the comments above it, which may be a heading."""
     lines = statement.lead.splitlines(keepends=True)
     start = _find_comments(lines, 0, len(lines))
     body = "".join(lines[start:]) + statement.body
-    return Statement("".join(lines[:start]), body, statement.kind, statement.name)
+    return replace(statement, lead="".join(lines[:start]), body=body)
 
 
 def _find_places(
@@ -257,15 +237,11 @@ def _join_statements(
 
 def _find_import_places(statements: Sequence[Statement]) -> tuple[int, int]:
     """Return the place behind a docstring, and the one behind the first imports."""
-    first = int(bool(statements) and statements[0].kind is Kind.OTHER and _is_string(statements[0]))
+    first = int(bool(statements) and statements[0].kind is Kind.OTHER and is_string(statements[0]))
     last = first
     while last < len(statements) and statements[last].kind is Kind.IMPORT:
         last += 1
     return first, last
-
-
-def _is_string(statement: Statement) -> bool:
-    return statement.name.lstrip("rRuU")[:1] in {'"', "'"}
 
 
 def _space_statement(one: Statement, before: Sequence[Statement], line_end: str) -> Statement:
@@ -274,4 +250,4 @@ def _space_statement(one: Statement, before: Sequence[Statement], line_end: str)
     if before and not before[-1].body.endswith("\n"):
         lead += line_end
     body = one.body if one.body.endswith("\n") else f"{one.body}{line_end}"
-    return Statement(lead, body, one.kind, one.name)
+    return replace(one, lead=lead, body=body)

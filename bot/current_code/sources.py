@@ -1,5 +1,6 @@
 """Sources of files: Python by its statements, other code as a whole."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -37,8 +38,8 @@ class PlainSource:
 
     @cached_property
     def bodies(self) -> dict[str, str]:
-        """The whole text for each name."""
-        return dict.fromkeys(self.names, self.text)
+        """The whole text for each name, without empty lines around it."""
+        return dict.fromkeys(self.names, self.text.strip("\n"))
 
     @cached_property
     def _name_lists(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -87,9 +88,22 @@ def replace_source(known: Source, later: Source, *, is_posted: bool) -> Source |
     """
     if isinstance(known, PythonSource) and isinstance(later, PythonSource):
         return known.replace_by(later, is_posted=is_posted)
-    if not known.names <= later.names:
+    if not known.names <= later.names or _is_part(known, later):
         return None
     if is_posted and known.names:
         heads = top_level.find_heads(known.text)
         return later if heads <= top_level.find_heads(later.text) else None
     return later
+
+
+def _is_part(known: Source, later: Source) -> bool:
+    """
+    Return whether a later source may be a part of what it would replace.
+
+    It lacks a method, or has no names by which to tell and less than half of the lines.
+    """
+    if known.names:
+        return not top_level.find_members(known.text) <= top_level.find_members(later.text)
+    lines = Counter(line.strip() for line in known.text.split("\n") if line.strip())
+    kept = lines & Counter(line.strip() for line in later.text.split("\n"))
+    return lines.total() > 1 and 2 * kept.total() < lines.total()

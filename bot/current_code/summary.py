@@ -1,5 +1,6 @@
 """Summary of the current code: its files, for whom each was changed, and what is missing."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,11 +27,19 @@ class Question:
 
 
 def choose_outputs(code: CurrentCode, max_files: int) -> tuple[OutputFile, ...]:
-    """Return what to upload: the first files, whole."""
-    chosen: list[OutputFile] = []
+    """Return what to upload: the first files, then the newest blocks beside them that fit."""
+    shown: list[tuple[CurrentFile, tuple[OutputFile, ...]]] = []
+    num_free = max_files
     for file in code.files:
-        if len(chosen) + len(file.outputs) <= max_files:
-            chosen += file.outputs
+        main = file.main_outputs
+        if len(main) <= num_free:
+            shown.append((file, main))
+            num_free -= len(main)
+    chosen: list[OutputFile] = []
+    for file, main in shown:
+        first = max(0, len(file.unclear) - num_free)
+        chosen += (*main, *file.unclear[first:])
+        num_free -= len(file.unclear) - first
     return tuple(chosen)
 
 
@@ -41,19 +50,23 @@ def describe_code(
     num_unread: int = 0,
 ) -> Translatable:
     """Return the words above the files: `questions` by their `ts`."""
-    shown = [file for file in code.files if file.outputs[0] in outputs]
+    shown = [file for file in code.files if any(one in outputs for one in file.outputs)]
+    num_left_out = len(code.files) - len(shown)
+    num_left_out += sum(one not in outputs for file in shown for one in file.unclear)
     counts = (
         (code.num_unfinished, texts.describe_open_blocks),
         (code.num_others, texts.describe_others),
-        (code.num_too_long + len(code.files) - len(shown), texts.describe_left_out),
+        (code.num_too_long + num_left_out, texts.describe_left_out),
         (num_unread, texts.describe_unread),
     )
-    lines = [line for file in shown for line in _describe_file(file, questions)]
+    lines = [line for file in shown for line in _describe_file(file, outputs, questions)]
     notes = [describe(count) for count, describe in counts if count]
     return JoinedPhrases([texts.HEADING, *lines, *notes])
 
 
-def _describe_file(file: CurrentFile, questions: Mapping[str, Question]) -> Iterator[Translatable]:
+def _describe_file(
+    file: CurrentFile, outputs: Sequence[OutputFile], questions: Mapping[str, Question]
+) -> Iterator[Translatable]:
     changes = list(dict.fromkeys(file.changes))
     people: list[str | Translatable] = [
         _describe_change(change, questions) for change in changes[-MAX_SHOWN_CHANGES:]
@@ -62,13 +75,15 @@ def _describe_file(file: CurrentFile, questions: Mapping[str, Question]) -> Iter
         people.insert(0, texts.describe_more_changes(len(changes) - MAX_SHOWN_CHANGES))
     yield texts.FILE_LINE.with_values(file=file.name, people=JoinedPhrases(people, LIST_COMMA))
     if file.diff is not None:
-        yield texts.DIFF_LINE.with_values(file=file.diff.name.rpartition("/")[2])
+        name = file.diff.name.rpartition("/")[2]
+        yield texts.DIFF_LINE.with_values(file=name, argument=shlex.quote(name))
     if file.is_masked:
         yield texts.MASKED_LINE
     if file.num_examples:
         yield texts.describe_examples(file.num_examples)
-    if file.unclear:
-        yield texts.describe_unclear(len(file.unclear), file.unclear[0].name)
+    unclear = [one for one in file.unclear if one in outputs]
+    if unclear:
+        yield texts.describe_unclear(len(unclear), unclear[0].name)
 
 
 def _describe_change(change: CodeChange, questions: Mapping[str, Question]) -> Translatable | str:

@@ -27,7 +27,7 @@ HEADING: Final = Phrase(
 FILE_LINE: Final = Phrase("• `{file}`, changed for {people}")
 PERSON: Final = Phrase("{name} (“{question}”)")
 DIFF_LINE: Final = Phrase(
-    "   `{file}` is the difference to what was posted. To apply it: `patch -p0 -i {file}`"
+    "   `{file}` is the difference to what was posted. To apply it: `patch -p0 -i {argument}`"
 )
 MASKED_LINE: Final = Phrase(
     "   There is no difference to what was posted: I masked secrets in it, so it wouldn't apply."

@@ -35,7 +35,7 @@ class Version:
         return bool(self.block.name or list_keys(self.source))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ThreadFile:
     """
     A file by the turns so far: its source, what a person posted, and blocks without a clear place.
@@ -152,11 +152,13 @@ class ThreadFile:
 
 def _have_contradiction(versions: Sequence[Version]) -> bool:
     """Return whether blocks of one message define a name differently."""
-    if not any(version.source.names for version in versions):
-        return len({version.block.code for version in versions}) > 1
+    # Each text once: the whole text of a block is the body of each of its names.
+    sources = {version.source.text.strip("\n"): version.source for version in versions}
+    if not any(source.names for source in sources.values()):
+        return len(sources) > 1
     bodies: dict[str, str] = {}
     return any(
-        bodies.setdefault(name, body.strip()) != body.strip()
-        for version in versions
-        for name, body in version.source.bodies.items()
+        bodies.setdefault(name, body) != body
+        for source in sources.values()
+        for name, body in source.bodies.items()
     )

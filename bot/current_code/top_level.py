@@ -26,6 +26,11 @@ TABLE: Final = re.compile(
     r"[`\"\[]?([A-Za-z_][\w.$]*+)",
     re.IGNORECASE,
 )
+METHOD: Final = re.compile(
+    r"(?:[\w<>\[\],.?&*:~]++\s++){0,5}([A-Za-z_$~\#][\w$]*+)\s*+\([^;{}]{0,160}\)[^;{}=]{0,80}+\{"
+)
+CONTROL_WORDS: Final = frozenset({"catch", "for", "if", "switch", "while"})
+"""Words before parentheses and a block that define nothing."""
 HEAD: Final = re.compile(r"[A-Za-z_$@][^\n]*+")
 """A line at the top level that begins a statement."""
 GENERIC_NAMES: Final = frozenset({"main", "Main", "Program", "test", "run", "solution"})
@@ -46,6 +51,13 @@ def find_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(variables), tuple(definitions)
 
 
+def find_members(text: str) -> frozenset[str]:
+    """Return the names that indented lines define, such as those of methods."""
+    lines = (line[:MAX_LINE_CHARACTERS] for line in text.split("\n") if line[:1].isspace())
+    found = (_find_definition(line.strip()) or _find_method(line.strip()) for line in lines)
+    return frozenset(found) - {""}
+
+
 def find_heads(text: str) -> frozenset[str]:
     """Return the lines at the top level that begin a statement and name nothing."""
     lines = (line.rstrip() for line in text.split("\n") if HEAD.match(line))
@@ -63,3 +75,8 @@ def _find_definition(line: str) -> str:
         if found := pattern.match(line):
             return str(found[1])
     return ""
+
+
+def _find_method(line: str) -> str:
+    found = METHOD.match(line)
+    return "" if found is None or found[1] in CONTROL_WORDS else found[1]

@@ -5,7 +5,7 @@ import pytest
 from bot.current_code.blocks import make_block, scan_blocks
 from bot.current_code.file_names import clean_name, clean_posted_name, read_info, read_label
 from bot.current_code.python_source import MAX_PARSED_CHARACTERS, PythonSource
-from bot.current_code.top_level import find_heads, find_names
+from bot.current_code.top_level import find_heads, find_members, find_names
 from bot.current_code.unified_diff import build_diff
 
 
@@ -96,6 +96,7 @@ def test_fences() -> None:
 def test_left_out_lines(line: str, has_elision: bool) -> None:  # noqa: FBT001
     """A comment says so; Python's `...` does not."""
     assert make_block(f"a\n{line}\n").has_elision is has_elision
+    assert make_block("a\n  ...\n", tag="js").has_elision
 
 
 def test_top_level_names() -> None:
@@ -137,3 +138,13 @@ def test_lines_around_a_change_stay() -> None:
     assert diff.split("\n")[3:-1] == [" x", " y", "+z", " y", " x"]
     moved = build_diff("a.txt", "a\nb\nc\n", "c\na\nb\n")
     assert moved.split("\n")[3:-1] == ["+c", " a", " b", "-c"]
+
+
+def test_members_of_other_languages() -> None:
+    """Methods and inner functions; neither conditions nor calls."""
+    code = (
+        "class A {\n  constructor() {\n    if (x) {\n      f(() => {\n"
+        "  static async load(url: string): Promise<A> {\n  public int size() const {\n"
+        "    function inner() {}\n    fn method(&self) -> u8 {\n    work(1);\n}\nfunction f() {}\n"
+    )
+    assert find_members(code) == {"constructor", "load", "size", "inner", "method"}

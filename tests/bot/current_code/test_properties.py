@@ -123,3 +123,12 @@ def test_repetitions_are_read_in_bounded_time(part: str) -> None:
     list(scan_blocks(text))
     assemble_code([CodeTurn("1.0", "U1", fence(text), is_reply=True)])
     build_diff("x", text, text[1:])
+
+
+def test_files_with_many_names_are_read_in_bounded_time() -> None:
+    """Also if a message has two of them: their texts are compared once, not for each name."""
+    text = "".join(f"function a{n}() {{}}\n" for n in range(80_000))
+    files = (PostedFile("a.js", text), PostedFile("b/a.js", f"{text}\n"))
+    answer = CodeTurn("1.0", "U1", fence(f"// a.js\n{text}", "js"), is_reply=True)
+    found = assemble_code([CodeTurn("1.0", "U1", "", files=files), answer])
+    assert (found.files, found.num_too_long) == ((), 1)
