@@ -40,12 +40,14 @@ class Answer(AnswerVersion):
     """
     An answer. One that was cut has `prompt_ids` and `cut_ids`, with which the turn can go further.
 
-    `others` are candidates that were generated beside it, the next one to show first.
+    `others` are candidates that were generated beside it, the next one to show first. `is_covered`
+    is whether readers see a notice in place of its text.
     """
 
     prompt_ids: tuple[TokenId, ...] = ()
     cut_ids: tuple[TokenId, ...] = ()
     others: tuple[AnswerVersion, ...] = Field(default=(), max_length=MAX_CANDIDATES - 1)
+    is_covered: bool = False
 
     @property
     def is_cut(self) -> bool:

@@ -86,3 +86,17 @@ class CurrentCode:
     num_unfinished: int = 0
     num_others: int = 0
     num_too_long: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCode:
+    """
+    Code of a thread that could not be read, or may not be shown.
+
+    `num_unread` posted files are not known in full, the files of `num_lost` replies are not kept,
+    and `num_covered` replies are covered.
+    """
+
+    num_unread: int = 0
+    num_lost: int = 0
+    num_covered: int = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.current_code import texts
-from bot.current_code.model import CodeChange, CurrentCode, CurrentFile, OutputFile
+from bot.current_code.model import CodeChange, CurrentCode, CurrentFile, MissingCode, OutputFile
 from contract.language import JoinedPhrases, Translatable
 from contract.texts import LIST_COMMA
 
@@ -14,6 +14,7 @@ MAX_SHOWN_CHANGES: Final = 5
 """Changes of a file that are listed, the newest ones."""
 MAX_QUESTION_CHARACTERS: Final = 60
 MAX_NAME_CHARACTERS: Final = 40
+NOTHING_MISSING: Final = MissingCode()
 FORMATTING: Final = str.maketrans("", "", "*_~`|<>&")
 """Signs that Slack could take for formatting."""
 
@@ -47,7 +48,7 @@ def describe_code(
     code: CurrentCode,
     outputs: Sequence[OutputFile],
     questions: Mapping[str, Question],
-    num_unread: int = 0,
+    missing: MissingCode = NOTHING_MISSING,
 ) -> Translatable:
     """Return the words above the files: `questions` by their `ts`."""
     shown = [file for file in code.files if any(one in outputs for one in file.outputs)]
@@ -57,7 +58,9 @@ def describe_code(
         (code.num_unfinished, texts.describe_open_blocks),
         (code.num_others, texts.describe_others),
         (code.num_too_long + num_left_out, texts.describe_left_out),
-        (num_unread, texts.describe_unread),
+        (missing.num_unread, texts.describe_unread),
+        (missing.num_lost, texts.describe_lost),
+        (missing.num_covered, texts.describe_covered),
     )
     lines = [line for file in shown for line in _describe_file(file, outputs, questions)]
     notes = [describe(count) for count, describe in counts if count]

@@ -92,3 +92,23 @@ def describe_unread(count: int) -> Translatable:
         "I don't keep the whole text of {count} posted files, so they aren't in here.",
         count,
     )
+
+
+def describe_lost(count: int) -> Translatable:
+    """Tell of how many replies the code in files is not kept."""
+    return PluralPhrase(
+        "I no longer keep the text of {count} reply with code in files, so that isn't in here: "
+        "what is here may be older.",
+        "I no longer keep the text of {count} replies with code in files, so that isn't in here: "
+        "what is here may be older.",
+        count,
+    )
+
+
+def describe_covered(count: int) -> Translatable:
+    """Tell how many replies with code are covered."""
+    return PluralPhrase(
+        "{count} reply is covered, so its code isn't in here.",
+        "{count} replies are covered, so their code isn't in here.",
+        count,
+    )

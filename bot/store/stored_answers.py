@@ -20,12 +20,12 @@ class StoredAnswers:
         present, previous = self._redis.hmget(key, [ts, previous_field(ts)])
         return Answer.from_json(present), Answer.from_json(previous)
 
-    def read_texts(self, thread: Thread) -> dict[str, str]:
-        """Return the texts of a thread's replies by the `ts` of their questions."""
+    def read_answers(self, thread: Thread) -> dict[str, Answer]:
+        """Return the present versions of a thread's replies by the `ts` of their questions."""
         entries = self._redis.hgetall(keys.answer_cache(thread.team, thread.channel, thread.ts))
         found = {decode_reply(ts): Answer.from_json(entry) for ts, entry in entries.items()}
         return {
-            ts: answer.text
+            ts: answer
             for ts, answer in found.items()
             if answer is not None and answer.text and not ts.endswith(PREVIOUS_SUFFIX)
         }

@@ -83,17 +83,34 @@ class ThreadReader:
         A message with a file has no metadata: it belongs to the reply above it, or shares one of
         `files` (Slack's ids). One with words above its files is current code, and no part.
         """
-        found, is_inside = [], False
+        return [
+            raw
+            for question, raw in self._fetch_parts(thread)
+            if question == question_ts
+            or any(file.get("id") in files for file in _as_list(raw.get("files")))
+        ]
+
+    def find_replies_with_files(self, thread: Thread) -> frozenset[str]:
+        """Return the questions whose replies have files, from Slack."""
+        parts = self._fetch_parts(thread)
+        return frozenset(question for question, raw in parts if question and raw.get("files"))
+
+    def find_question(self, thread: Thread, ts: str) -> str:
+        """Return the question that a message of the bot answers, from Slack; empty if none."""
+        parts = self._fetch_parts(thread)
+        return next((question for question, raw in parts if raw.get("ts") == ts), "")
+
+    def _fetch_parts(self, thread: Thread) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each message of the bot with the question that it answers, empty if none."""
+        question = ""
         for raw in self._fetch_pages(thread):
             if not self._identity.is_author_of(raw):
                 continue
-            payload, shared = read_metadata(raw), _as_list(raw.get("files"))
+            payload = read_metadata(raw)
             if payload:
-                is_inside = payload.get("question") == question_ts
-            is_part = is_inside and bool(payload or (shared and not raw.get("text")))
-            if is_part or any(file.get("id") in files for file in shared):
-                found.append(raw)
-        return found
+                question = str(payload.get("question") or "")
+            is_part = payload or (raw.get("files") and not raw.get("text"))
+            yield question if is_part else "", raw
 
     def read_message(self, channel: str, thread_ts: str, ts: str) -> dict[str, Any]:
         """Return one message from Slack, or nothing; `thread_ts` may be empty."""

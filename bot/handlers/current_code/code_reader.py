@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.current_code.model import CodeTurn, PostedFile
+from bot.current_code.blocks import scan_blocks
+from bot.current_code.model import CodeTurn, MissingCode, PostedFile
 from bot.current_code.summary import Question
 from bot.messages import mrkdwn
 from bot.messages.conversation import build_replies
@@ -17,15 +18,11 @@ from contract.job import Thread
 
 @dataclass(frozen=True, slots=True)
 class ThreadCode:
-    """
-    Turns of a thread in order, and its questions by `ts`.
-
-    `num_unread` posted files are not known in full.
-    """
+    """Turns of a thread in order, its questions by `ts`, and what is not in the turns."""
 
     turns: tuple[CodeTurn, ...]
     questions: Mapping[str, Question]
-    num_unread: int
+    missing: MissingCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,22 @@ class CodeReader:
             return None
         posts = [message for message in messages if message.kind is not AuthorKind.REPLY]
         replies = {turn.in_reply_to or "": turn.text for turn in build_replies(messages)}
-        replies |= self.answers.read_texts(thread)
+        answers = self.answers.read_answers(thread)
+        covered = {ts: answer.text for ts, answer in answers.items() if answer.is_covered}
+        lost = replies.keys() - answers.keys()
+        if lost:
+            lost &= self.thread_cache.find_replies_with_files(thread)
+        replies |= {ts: answer.text for ts, answer in answers.items() if ts not in covered}
         files, num_unread = self._read_files(thread, posts)
         turns: list[CodeTurn] = []
         for post in posts:
             text = mrkdwn.to_plain_text(post.text, {})
             turns.append(CodeTurn(post.ts, post.author, text, files=files[post.ts]))
-            if post.ts in replies:
+            if post.ts in replies.keys() - covered.keys():
                 turns.append(CodeTurn(post.ts, post.author, replies[post.ts], is_reply=True))
-        return ThreadCode(tuple(turns), self._describe_questions(thread.team, posts), num_unread)
+        with_code = [text for text in covered.values() if any(scan_blocks(text))]
+        missing = MissingCode(num_unread, num_lost=len(lost), num_covered=len(with_code))
+        return ThreadCode(tuple(turns), self._describe_questions(thread.team, posts), missing)
 
     def _read_files(
         self, thread: Thread, posts: list[Message]

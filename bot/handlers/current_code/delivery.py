@@ -97,7 +97,7 @@ class CodeDelivery:
             return None
         languages = self.notices.languages
         language = languages.find_for_thread(run.thread.channel, run.user)
-        comment = describe_code(code, outputs, read.questions, read.num_unread)
+        comment = describe_code(code, outputs, read.questions, read.missing)
         self._share(prepared, comment.translate(language))
         log.info("code shared", channel=run.thread.channel, files=len(prepared.uploads))
         return None

@@ -2,7 +2,7 @@
 
 from bot.current_code import texts
 from bot.current_code.assembly import assemble_code
-from bot.current_code.model import CodeTurn, PostedFile
+from bot.current_code.model import CodeTurn, MissingCode, PostedFile
 from bot.current_code.summary import Question, choose_outputs, describe_code
 from contract.language import Language
 from tests.bot.current_code.threads import assemble, fence, post, reply
@@ -42,7 +42,8 @@ def test_summary_tells_what_is_missing() -> None:
     many = [reply(n, f"def f{n}(): pass\n") for n in range(3, 6)]
     code = assemble_code([masked, reply(1, HALF.replace("2", "4")), parts, cut, *many])
     outputs = choose_outputs(code, 5)
-    lines = str(describe_code(code, outputs, QUESTIONS, 2)).split("\n")
+    missing = MissingCode(num_unread=2, num_lost=1, num_covered=2)
+    lines = str(describe_code(code, outputs, QUESTIONS, missing)).split("\n")
 
     assert [one.name for one in outputs] == ["src.py", "src.part-2.py", "f3.py", "f4.py", "f5.py"]
     assert lines[2:] == [
@@ -53,8 +54,10 @@ def test_summary_tells_what_is_missing() -> None:
         "1 block is left out: it looks like commands, output or an example.",
         "1 file or block is left out: there is too much.",
         "I don't keep the whole text of 2 posted files, so they aren't in here.",
+        str(texts.describe_lost(1)),
+        "2 replies are covered, so their code isn't in here.",
     ]
-    chinese = describe_code(code, outputs, QUESTIONS, 2).translate(Language.CHINESE)
+    chinese = describe_code(code, outputs, QUESTIONS, missing).translate(Language.CHINESE)
     assert not any(line in chinese for line in lines)
 
 

@@ -61,8 +61,10 @@ def set_job_fields(redis: Redis, ts: str, **fields: str) -> None:
         redis.hset(f"rq:job:{job_id(TEAM, GENERAL, ts)}", name, value)
 
 
-def post_answer(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[str]:
-    """Answer a question as a worker does; returns the messages of the reply."""
+def post_answer(
+    workspace: Workspace, redis: Redis, ts: str, *parts: str, thread: str = ""
+) -> list[str]:
+    """Answer a question in its thread as a worker does; returns the messages."""
     web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
     name = job_id(TEAM, GENERAL, ts)
     posted = []
@@ -72,7 +74,7 @@ def post_answer(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> lis
         said = web.chat_postMessage(
             channel=GENERAL,
             text=text,
-            thread_ts=ts,
+            thread_ts=thread or ts,
             blocks=[{"type": "rich_text", "elements": [words]}],
             metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
         )

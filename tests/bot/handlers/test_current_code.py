@@ -24,9 +24,11 @@ HALF = "def half(n):\n    return n // 2\n"
 THIRD = "def third(n):\n    return n / 3\n"
 
 
-def store_answer(redis: Redis, thread: str, ts: str, code: str) -> None:
+def store_answer(
+    redis: Redis, thread: str, ts: str, code: str, *, is_covered: bool = False
+) -> None:
     """Store a reply with a block of code, as a worker does."""
-    answer = Answer(text=f"Here:\n\n```python\n{code}```\n")
+    answer = Answer(text=f"Here:\n\n```python\n{code}```\n", is_covered=is_covered)
     redis.hset(keys.answer_cache(TEAM, GENERAL, thread), ts, answer.model_dump_json())
 
 
@@ -133,6 +135,32 @@ def test_deleted_reply_leaves_the_code(workspace: Workspace, redis: Redis, web: 
     )
     poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
     assert [one["title"] for one in find_files(workspace, ts)] == ["third.py"]
+
+
+def test_code_that_is_not_shown_is_counted(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Of a covered reply, and in a file of a reply whose text is no longer kept."""
+    ts = ask_as_ada(workspace, redis, "@StarChat a third")
+    post_answer(workspace, redis, ts, "Third")
+    store_answer(redis, ts, ts, THIRD)
+    second = ask_as_ada(workspace, redis, "@StarChat halve", ts)
+    post_answer(workspace, redis, second, "It is covered.", thread=ts)
+    store_answer(redis, ts, second, HALF, is_covered=True)
+    third = ask_as_ada(workspace, redis, "@StarChat and a fourth", ts)
+    [last] = post_answer(workspace, redis, third, "In a file", thread=ts)
+    web.files_upload_v2(channel=GENERAL, thread_ts=ts, content="x = 1\n", filename="reply.py")
+    poll_until(lambda: find_files(workspace, ts), description="the file of the reply")
+    add_controls(workspace, web, ts, last, ADA)
+    press_code(workspace, last)
+    [_, file] = wait_for_files(workspace, ts, 2)
+    wait_for_end(redis)
+
+    assert file["preview"] == THIRD
+    assert file["comment"].split("\n")[-2:] == [
+        str(texts.describe_lost(1)),
+        str(texts.describe_covered(1)),
+    ]
 
 
 def test_thread_without_code_gets_a_word(workspace: Workspace, redis: Redis) -> None:

@@ -57,6 +57,21 @@ async def test_covered_reply_is_shown_on_request(reply: ReplyHarness, directory:
     assert len(reply.visible_messages) == 1
 
 
+async def test_stored_reply_tells_whether_it_is_covered(
+    reply: ReplyHarness, directory: Path
+) -> None:
+    """*Current code* shows it to everyone, or leaves it out."""
+    asked = ReworkHarness(reply, directory, TEXT)
+    asked.wording = CHECK
+    await asked.ask()
+    before, _ = await asked.read_versions()
+    await asked.rework(ReworkKind.SHOW)
+    after, _ = await asked.read_versions()
+    assert before is not None
+    assert after is not None
+    assert (before.is_covered, after.is_covered) == (True, False)
+
+
 async def test_growing_text_with_a_listed_word_is_not_shown() -> None:
     """Nor is one whose layout fails."""
     layout, facts = ReplyLayout(), ReplyFacts("m", "stop", 256)

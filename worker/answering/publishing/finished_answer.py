@@ -66,9 +66,10 @@ class FinishedAnswer:
             keys.ANSWER_DETAILS: self.details.to_value(),
         }
 
-    def to_stored_answer(self) -> Answer:
+    def to_stored_answer(self, *, is_covered: bool = False) -> Answer:
         """Return the answer with its facts and details, for the thread's cache."""
         update = {
+            "is_covered": is_covered,
             "reply_id": self.details.reply_id,
             "facts": self._dump_facts(),
             "details": self.details.to_value(),

@@ -64,7 +64,8 @@ class ReplyPublisher:
             may_exist=run.progress.answer is not None,
             controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
         )
-        await self._answer_cache.store_answer(run.context.job, answer.to_stored_answer(), mode)
+        stored = answer.to_stored_answer(is_covered=composed.is_covered)
+        await self._answer_cache.store_answer(run.context.job, stored, mode)
         _log_reply(run.job_id, answer, composed)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
 
