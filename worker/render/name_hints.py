@@ -13,13 +13,18 @@ WORDS_PATTERN: Final = r"^[\w .()-]{0,60}$"
 
 
 class HintKind(StrEnum):
-    """The list that lacks a name, or `CHANGED` for one that a library renamed or removed."""
+    """
+    The list that lacks a name, or what is known of the name.
+
+    `CHANGED`: a library renamed or removed it. `NEWER`: the package is newer than the model.
+    """
 
     PYPI = "pypi"
     NPM = "npm"
     IMPORT = "import"
     PYTHON = "python"
     CHANGED = "changed"
+    NEWER = "newer"
 
 
 SENTENCES: Final = {
@@ -39,6 +44,10 @@ SENTENCES: Final = {
         "Line {line}: {name} isn't in my list of Python's standard library ({date}). "
         "Check that it exists."
     ),
+    HintKind.NEWER: Phrase(
+        "Line {line}: {name} was first released in {year}, after StarChat-β's training. "
+        "The model may have invented how to use it."
+    ),
     HintKind.CHANGED: Phrase("Line {line}: since {since}, {name} is gone; use {use}."),
 }
 GONE: Final = Phrase("Line {line}: since {since}, {name} is gone.")
@@ -49,7 +58,8 @@ class NameHint(BaseModel):
     """
     A name in a line of a code block.
 
-    `date` is that of the list. `since` and `use` say where a changed name ended, and what to use.
+    `date` is that of the list. `since` and `use` say where a changed name ended, and what to use. A
+    newer package exists `since` a year.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,6 +82,8 @@ class NameHint(BaseModel):
         if self.kind is HintKind.CHANGED:
             sentence = GONE if not self.use else sentence.with_values(use=self.use)
             values = dict(sentence.values) | {"since": self.since}
+        elif self.kind is HintKind.NEWER:
+            values = {"year": self.since}
         else:
             values = {"date": self.date}
         return sentence.with_values(line=self.line, name=self.name, **values)

@@ -70,7 +70,7 @@ def test_each_kind_has_a_sentence_in_each_language(kind: HintKind) -> None:
 
 def test_kinds_are_those_of_the_checks() -> None:
     """The child process names them by words."""
-    assert {hints.IMPORT, hints.CHANGED, hints.PYTHON, "pypi", "npm"} == {*HintKind}
+    assert {hints.IMPORT, hints.CHANGED, hints.NEWER, hints.PYTHON, "pypi", "npm"} == {*HintKind}
 
 
 @pytest.mark.parametrize("name", ["a b", "a`b", "<!here>", "a&b", "", "x" * 81])

@@ -18,6 +18,7 @@ SHELLS: Final = frozenset({"bash", "console", "shell", "powershell", "dockerfile
 """Languages in which a line may install a package; prose has such words too."""
 IMPORT: Final = "import"
 CHANGED: Final = "changed"
+NEWER: Final = "newer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class NameHint:
     A name to check.
 
     `kind` is the list that lacks it: `pypi`, `npm`, `import` (PyPI, by the name of a module) or
-    `python` (the standard library). For a name that was `changed`, `since` and `use` say more;
-    for all others, `date` is that of the list.
+    `python` (the standard library). For a name that was `changed`, `since` and `use` say more. A
+    package that is `newer` than the model exists `since` a year. For all others, `date` is that of
+    the list.
     """
 
     kind: str
@@ -65,7 +67,9 @@ def _check_javascript(text: str, lists: NameLists) -> Iterator[NameHint]:
 def _check_packages(uses: Iterable[NameUse], lists: NameLists) -> Iterator[NameHint]:
     for use in uses:
         name = normalize_pypi_name(use.name) if use.registry == "pypi" else use.name
-        if name not in lists.packages[use.registry] and not is_placeholder(use.name):
+        if use.registry == "pypi" and name in lists.first_years:
+            yield NameHint(NEWER, use.name, use.line, since=lists.first_years[name])
+        elif name not in lists.packages[use.registry] and not is_placeholder(use.name):
             yield NameHint(use.registry, use.name, use.line, lists.dates[use.registry])
 
 
@@ -89,18 +93,17 @@ def _check_dotted_name(found: DottedName, lists: NameLists, text: str) -> Iterat
         rest = parts[len(module.split(".")) :]
         if rest and not rest[0].startswith("_") and rest[0] not in lists.modules[module]:
             yield NameHint(PYTHON, f"{module}.{rest[0]}", found.line, lists.dates[PYTHON])
-    elif found.is_import and not _is_known_import(top, lists, text):
-        yield NameHint(IMPORT, top, found.line, lists.dates["pypi"])
+    elif found.is_import and not is_placeholder(top) and f"{top}.py" not in text:
+        yield from _check_import(top, found.line, lists)
 
 
-def _is_known_import(top: str, lists: NameLists, text: str) -> bool:
-    """Whether a module is in a package's list, or seems to be a file of the reader."""
-    return (
-        top in lists.import_names
-        or normalize_pypi_name(top) in lists.packages["pypi"]
-        or is_placeholder(top)
-        or f"{top}.py" in text
-    )
+def _check_import(top: str, line: int, lists: NameLists) -> Iterator[NameHint]:
+    """Check a top-level module that is neither Python's nor a file of the reader."""
+    package = normalize_pypi_name(top)
+    if package in lists.first_years:
+        yield NameHint(NEWER, top, line, since=lists.first_years[package])
+    elif top not in lists.import_names and package not in lists.packages["pypi"]:
+        yield NameHint(IMPORT, top, line, lists.dates["pypi"])
 
 
 LANGUAGES: Final[Mapping[str, Callable[[str, NameLists], Iterator[NameHint]]]] = MappingProxyType(

@@ -31,7 +31,8 @@ class NameLists:
 
     `packages` are filters by registry. `modules` has the attributes of each module of Python's
     standard library. `import_names` are top-level modules whose package has another name. `changes`
-    are by dotted name, `dates` (year and month) by list.
+    are by dotted name, `dates` (year and month) by list. `first_years` has the years of PyPI's
+    packages that are newer than the model's training, as far as they are listed.
     """
 
     packages: Mapping[str, NameFilter]
@@ -39,6 +40,7 @@ class NameLists:
     import_names: frozenset[str]
     changes: Mapping[str, Change]
     dates: Mapping[str, str]
+    first_years: Mapping[str, str]
 
 
 @cache
@@ -47,6 +49,7 @@ def load_name_lists() -> NameLists:
     modules = json.loads((DATA_DIRECTORY / "python_modules.json").read_text("utf-8"))
     about = json.loads((DATA_DIRECTORY / "about.json").read_text("utf-8"))
     tables = tomllib.loads((DATA_DIRECTORY / "python_names.toml").read_text("utf-8"))
+    first_releases = tomllib.loads((DATA_DIRECTORY / "first_releases.toml").read_text("utf-8"))
     return NameLists(
         packages={
             name: NameFilter((DATA_DIRECTORY / f"{name}.bin").read_bytes())
@@ -56,6 +59,7 @@ def load_name_lists() -> NameLists:
         import_names=frozenset(tables["import_names"]),
         changes={name: Change(**fields) for name, fields in tables["changes"].items()},
         dates={name: str(fields["date"]) for name, fields in about.items()},
+        first_years=first_releases["pypi"],
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.checks.names.hints import MAX_HINTS, MAX_NAME_CHARACTERS, find_name_hints
-from worker.checks.names.name_lists import load_name_lists
+from worker.checks.names.hints import MAX_HINTS, MAX_NAME_CHARACTERS, NEWER, find_name_hints
+from worker.checks.names.name_lists import load_name_lists, normalize_pypi_name
 from worker.checks.names.python_uses import MAX_NODES
 
 LISTS = load_name_lists()
@@ -31,7 +31,7 @@ def find_names(text: str, language: str = "python") -> list[str]:
 def test_labelled_uses() -> None:
     """Nearly all hints are right, and nearly all wrong names have one."""
     found = [
-        (bool(find_name_hints(language, code, LISTS)), is_wrong)
+        (any(hint.kind != NEWER for hint in find_name_hints(language, code, LISTS)), is_wrong)
         for language, code, is_wrong in list_labelled_uses()
     ]
 
@@ -123,3 +123,34 @@ def test_hint_says_what_is_known() -> None:
     assert (gone.since, gone.use, gone.date) == ("Python 3.10", "collections.abc.Mapping", "")
     assert (unknown.since, unknown.use) == ("", "")
     assert unknown.date == LISTS.dates["pypi"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("bash", "pip install Pydantic_AI requests", [("Pydantic_AI", "2024")]),
+        (
+            "python",
+            "import requests\nfrom langgraph.graph import StateGraph",
+            [("langgraph", "2024")],
+        ),
+        ("python", "from mcp.server import Server  # in mcp.py", []),
+        ("python", "import mcp_not_a_package_x", []),
+        ("javascript", "import { uv } from 'uv'", []),
+    ],
+)
+def test_packages_that_are_newer_than_the_model(
+    language: str, text: str, expected: list[tuple[str, str]]
+) -> None:
+    """They exist, but the model was trained before."""
+    found = find_name_hints(language, text, LISTS)
+
+    assert [(hint.name, hint.since) for hint in found if hint.kind == NEWER] == expected
+
+
+def test_listed_years_are_after_the_training() -> None:
+    """Each name is in the list of packages too, in its normal form."""
+    for name, year in LISTS.first_years.items():
+        assert name in LISTS.packages["pypi"]
+        assert name == normalize_pypi_name(name)
+        assert 2023 <= int(year) <= 2026
