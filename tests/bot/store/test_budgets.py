@@ -69,4 +69,4 @@ def test_direct_messages_and_previous_versions_have_fewer_budgets() -> None:
             pressed_at="9.9",
         )
         is_free = budgets.find_limits_ms(press) == (0, 0)
-        assert is_free == (kind in {ReworkKind.PREVIOUS, ReworkKind.ANOTHER})
+        assert is_free == (kind in {ReworkKind.PREVIOUS, ReworkKind.ANOTHER, ReworkKind.SHOW})
