@@ -1,1 +1,1 @@
-"""Fine-tuning of StarChat: `python -m finetune prepare` and `python -m finetune train`."""
+"""Fine-tuning of StarChat: `python -m finetune prepare`, `train` and `evaluate`."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from finetune.errors import FinetuneError
 
-COMMANDS: Final = ("prepare", "train")
+COMMANDS: Final = ("prepare", "train", "evaluate")
 USAGE: Final = f"usage: python -m finetune {'|'.join(COMMANDS)} …   (--help describes them)"
 ERROR_EXIT_CODE: Final = 2
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
         return ERROR_EXIT_CODE
-    # Only one command needs torch, which takes seconds to import.
+    # Not each command needs torch, which takes seconds to import.
     command = importlib.import_module(f"finetune.{name}.command")
     try:
         getattr(command, f"run_{name}")(arguments[1:])

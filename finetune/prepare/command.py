@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from finetune.dialogue_files import (
     write_records,
 )
 from finetune.errors import FinetuneError
+from finetune.options import bound_number
 from finetune.prepare.data_card import PreparationOptions, render_data_card
 from finetune.prepare.deduplication import DEFAULT_MIN_SIMILARITY, DuplicateFinder
 from finetune.prepare.encoding import DialogueEncoder
@@ -102,23 +103,23 @@ def _parse_prepare_options(arguments: Sequence[str]) -> argparse.Namespace:
     add("files", nargs="+", type=Path, metavar="FILE")
     add("--model", type=Path, required=True, help="directory with the model's tokenizer.json")
     add("--output", type=Path, required=True, help="directory to create")
-    add("--max-tokens", type=_bounded(int, 16, 8192), default=DEFAULT_MAX_TOKENS, metavar="N")
+    add("--max-tokens", type=bound_number(int, 16, 8192), default=DEFAULT_MAX_TOKENS, metavar="N")
     add(
         "--validation-share",
-        type=_bounded(float, 0.0, 0.5),
+        type=bound_number(float, 0.0, 0.5),
         default=DEFAULT_VALIDATION_SHARE,
         metavar="SHARE",
     )
     add(
         "--min-similarity",
-        type=_bounded(float, 0.5, 1.0),
+        type=bound_number(float, 0.5, 1.0),
         default=DEFAULT_MIN_SIMILARITY,
         metavar="SHARE",
         help="share of word n-grams from which on dialogues are duplicates (default: %(default)s)",
     )
     add(
         "--retention-days",
-        type=_bounded(int, 1, 3650),
+        type=bound_number(int, 1, 3650),
         default=DEFAULT_RETENTION_DAYS,
         metavar="DAYS",
         help="days that votes may be kept, as STARCHAT_VOTES_RETENTION_DAYS (default: %(default)s)",
@@ -133,18 +134,6 @@ def _parse_prepare_options(arguments: Sequence[str]) -> argparse.Namespace:
         "and self-descriptions in finetune/prepare/boilerplate.txt",
     )
     return parser.parse_args(arguments)
-
-
-def _bounded(
-    kind: Callable[[str], float], minimum: float, maximum: float
-) -> Callable[[str], float]:
-    def parse_number(text: str) -> float:
-        number = kind(text)
-        if not minimum <= number <= maximum:
-            raise argparse.ArgumentTypeError(f"not from {minimum} to {maximum}")
-        return number
-
-    return parse_number
 
 
 def _tell(sentence: str) -> None:

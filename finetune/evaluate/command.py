@@ -1,0 +1,167 @@
+"""Command `python -m finetune evaluate`: compares two models before one is served."""
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from finetune.dialogue_files import (
+    DialogueRecord,
+    hash_tokenizer,
+    read_manifest,
+    read_records,
+)
+from finetune.errors import FinetuneError
+from finetune.evaluate.bootstrap import CONFIDENCE, MIN_THREADS, compare_ratios
+from finetune.evaluate.checkpoint import generate_replies, load_checkpoint, measure_losses
+from finetune.evaluate.code_checks import check_replies
+from finetune.evaluate.metrics import METRICS, DialogueFigures, sum_threads
+from finetune.evaluate.plot import draw_intervals
+from finetune.evaluate.table import Results, render_markdown, render_text
+from finetune.options import bound_number
+from finetune.train.checks import check_data, check_vocabulary
+from finetune.train.network import read_config
+from worker.engine import LoadError, SamplingParams
+from worker.engine.loading.adapter import find_adapter
+
+DEFAULT_PROMPTS: Final = 200
+TABLE_NAME: Final = "evaluation.md"
+PLOT_NAME: Final = "evaluation.svg"
+
+
+def run_evaluate(arguments: Sequence[str]) -> None:
+    """Compare two models, print the table and write it. Raises `FinetuneError`, `SystemExit`."""
+    parsed = _parse_evaluate_options(arguments)
+    if parsed.output.exists():
+        raise FinetuneError(f"{parsed.output} exists already: choose another --output")
+    records = _read_held_out(parsed.data)
+    for directory in (parsed.a, parsed.b):
+        _check_checkpoint(directory, records, parsed)
+    first = _measure_checkpoint(parsed.a, "A", records, parsed)
+    second = _measure_checkpoint(parsed.b, "B", records, parsed)
+    results = [
+        (
+            metric,
+            compare_ratios(sum_threads(metric, first), sum_threads(metric, second), parsed.seed),
+        )
+        for metric in METRICS
+    ]
+    _write_results(results, parsed, len(records))
+    print(render_text(results))
+
+
+def _read_held_out(data: Path) -> list[DialogueRecord]:
+    """Return the held-out dialogues by the hash of their thread, which is as good as chance."""
+    manifest = read_manifest(data)
+    train, held_out = list(read_records(data, "train")), list(read_records(data, "validation"))
+    check_data(manifest, train, held_out, datetime.now(UTC).date())
+    if not held_out:
+        raise FinetuneError(
+            f"{data} holds out no dialogues: prepare with a larger --validation-share"
+        )
+    threads = len({record.thread for record in held_out})
+    if threads < MIN_THREADS:
+        raise FinetuneError(
+            f"{threads} held-out threads are too few to compare by ({MIN_THREADS} at least): "
+            "prepare with a larger --validation-share"
+        )
+    return sorted(held_out, key=lambda record: (record.thread, record.ids))
+
+
+def _check_checkpoint(
+    directory: Path, records: Sequence[DialogueRecord], parsed: argparse.Namespace
+) -> None:
+    """Check what can fail before any weights are loaded. Raises `FinetuneError`."""
+    if not directory.is_dir():
+        raise FinetuneError(f"there is no directory {directory}")
+    try:
+        adapter = find_adapter(directory)
+    except LoadError as error:
+        raise FinetuneError(str(error)) from error
+    base = adapter.base if adapter else directory
+    if hash_tokenizer(base) != read_manifest(parsed.data).tokenizer_sha256:
+        raise FinetuneError(f"the data were prepared with another tokenizer than {directory}'s")
+    config = read_config(base)
+    check_vocabulary(records, config.vocab_size, config.max_position_embeddings, str(directory))
+    if _count_positions(records, parsed) > config.max_position_embeddings:
+        raise FinetuneError(
+            f"{directory} reads {config.max_position_embeddings} tokens, too few for the longest "
+            f"dialogue and {parsed.max_new_tokens} more: choose a smaller --max-new-tokens"
+        )
+
+
+def _measure_checkpoint(
+    directory: Path, name: str, records: Sequence[DialogueRecord], parsed: argparse.Namespace
+) -> list[DialogueFigures]:
+    """Return the figures of one model; only one is in memory at a time."""
+    _tell(f"{name}: loads {directory}")
+    checkpoint = load_checkpoint(directory, name, _count_positions(records, parsed))
+    losses = measure_losses(checkpoint, records, _tell)
+    # A prompt is all before the last learned reply: the ids that the worker would encode.
+    prompts = [record.ids[: record.learned[-1][0]] for record in records[: parsed.prompts]]
+    sampling = SamplingParams(parsed.max_new_tokens, parsed.temperature, seed=parsed.seed)
+    generated = generate_replies(checkpoint, prompts, sampling, _tell)
+    del checkpoint
+    gc.collect()
+    torch.cuda.empty_cache()
+    replies = [*check_replies(generated), *[None] * (len(records) - len(generated))]
+    return [
+        DialogueFigures(record.thread, *loss, record.provenance.approvals > 0, reply)
+        for record, loss, reply in zip(records, losses, replies, strict=True)
+    ]
+
+
+def _count_positions(records: Sequence[DialogueRecord], parsed: argparse.Namespace) -> int:
+    longest: int = max(len(record.ids) for record in records) + parsed.max_new_tokens
+    return longest
+
+
+def _write_results(results: Results, parsed: argparse.Namespace, dialogues: int) -> None:
+    prompts = min(parsed.prompts, dialogues)
+    text = (
+        f"# Evaluation\n\n- A: `{parsed.a}`\n- B: `{parsed.b}`\n- {dialogues} held-out dialogues "
+        f"of `{parsed.data}`; replies to {prompts} of them, with at most {parsed.max_new_tokens} "
+        f"tokens, temperature {parsed.temperature:g}, seed {parsed.seed}\n\n"
+        f"{render_markdown(results)}\n\n"
+        f"B − A is the {CONFIDENCE:.0%} interval of a paired bootstrap over threads. Nothing that "
+        f"the models wrote was run.\n\n![The intervals of the differences]({PLOT_NAME})\n"
+    )
+    try:
+        parsed.output.mkdir(parents=True)
+        (parsed.output / TABLE_NAME).write_text(text, "utf-8")
+        draw_intervals(results, parsed.output / PLOT_NAME)
+    except OSError as error:
+        raise FinetuneError(f"{parsed.output} cannot be written: {error}") from error
+
+
+def _parse_evaluate_options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m finetune evaluate",
+        description="Compare two models on held-out dialogues, with the same prompts and seeds.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    card = SamplingParams()
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", help="directory that `finetune prepare` wrote")
+    add("a", type=Path, metavar="A", help="directory of a model or a LoRA adapter")
+    add("b", type=Path, metavar="B", help="directory of another one")
+    add("--output", type=Path, required=True, help="directory to create")
+    for name, kind, highest, default, description in (
+        ("prompts", int, 10**6, DEFAULT_PROMPTS, "prompts that are answered, at most"),
+        ("max-new-tokens", int, 8192, 512, "of a reply"),
+        ("temperature", float, 2, card.temperature, "of the sampling"),
+        ("seed", int, 2**31, 42, "of sampling and intervals"),
+    ):
+        lowest = 0 if name in {"temperature", "seed"} else 1
+        number = bound_number(kind, lowest, highest)
+        add(f"--{name}", type=number, default=default, metavar="N", help=description)
+    return parser.parse_args(arguments)
+
+
+def _tell(sentence: str) -> None:
+    print(f"finetune: {sentence}", file=sys.stderr)
