@@ -64,12 +64,17 @@ class FileReference(BaseModel):
 
 
 class CachedFile(BaseModel):
-    """Text of a file in Redis; `None` if it is no text. `is_cut` if the file is longer."""
+    """
+    Text of a file in Redis; `None` if it is no text. `is_cut` if the file is longer.
+
+    `is_recoded` is whether its bytes are not the text in UTF-8: it has a byte order mark.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     text: str | None = Field(max_length=MAX_TEXT_CHARACTERS)
     is_cut: bool = False
+    is_recoded: bool = False
 
     @classmethod
     def from_entry(cls, entry: str | bytes | None) -> Self | None:

@@ -6,6 +6,7 @@ it is unclear what a block replaces, the file stays, and the block is shown besi
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.current_code.blocks import CodeBlock, make_block, scan_blocks
@@ -38,7 +39,11 @@ def assemble_code(turns: Iterable[CodeTurn]) -> CurrentCode:
 
 def _list_blocks(turn: CodeTurn) -> list[CodeBlock]:
     files = (
-        make_block(file.text, name=clean_posted_name(file.name), is_file=True)
+        replace(
+            make_block(file.text, name=clean_posted_name(file.name)),
+            is_file=True,
+            is_recoded=file.is_recoded,
+        )
         for file in turn.files
         if file.text.strip()
     )

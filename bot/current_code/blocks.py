@@ -42,6 +42,7 @@ class CodeBlock:
     is_closed: bool = True
     is_file: bool = False
     """Whether it is a whole file that a person posted."""
+    is_recoded: bool = False
 
     @property
     def full_text(self) -> str:
@@ -60,9 +61,7 @@ class CodeBlock:
         )
 
 
-def make_block(
-    text: str, *, tag: str = "", rest: str = "", name: str = "", is_file: bool = False
-) -> CodeBlock:
+def make_block(text: str, *, tag: str = "", rest: str = "", name: str = "") -> CodeBlock:
     """Return a block of code by its text, its fence's words, and its name if that is known."""
     first, line_end, code = text.partition("\n")
     written = read_label(first)
@@ -75,7 +74,7 @@ def make_block(
     if language is PLAIN_TEXT and name:
         language = find_language(find_extension(name))
     label = f"{first}{line_end}"
-    return CodeBlock(code, language, name, label, is_labelled=bool(tag), is_file=is_file)
+    return CodeBlock(code, language, name, label, is_labelled=bool(tag))
 
 
 def scan_blocks(text: str) -> Iterator[CodeBlock]:

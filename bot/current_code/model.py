@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PostedFile:
-    """A file that a person posted."""
+    """A file that a person posted; `is_recoded` is whether its bytes are not the text in UTF-8."""
 
     name: str
     text: str
+    is_recoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class CurrentFile:
     A file of the current code, with the changes that made it.
 
     `diff` leads to it from what a person posted, and `unclear` are blocks whose place in it is not
-    clear. `content` is `None` if all of its blocks are unclear. `is_masked` is whether there is
-    no diff because secrets were masked in what a person posted.
+    clear. `content` is `None` if all of its blocks are unclear. `is_masked` and `is_recoded` are
+    whether there is no diff because secrets were masked in what a person posted, or because its
+    bytes are not the text in UTF-8.
     """
 
     name: str
@@ -59,6 +61,7 @@ class CurrentFile:
     diff: OutputFile | None = None
     unclear: tuple[OutputFile, ...] = ()
     is_masked: bool = False
+    is_recoded: bool = False
     num_examples: int = 0
     """Blocks of which the lines that run an example were left out."""
 

@@ -82,6 +82,8 @@ def _describe_file(
         yield texts.DIFF_LINE.with_values(file=name, argument=shlex.quote(name))
     if file.is_masked:
         yield texts.MASKED_LINE
+    elif file.is_recoded:
+        yield texts.RECODED_LINE
     if file.num_examples:
         yield texts.describe_examples(file.num_examples)
     unclear = [one for one in file.unclear if one in outputs]

@@ -32,6 +32,9 @@ DIFF_LINE: Final = Phrase(
 MASKED_LINE: Final = Phrase(
     "   There is no difference to what was posted: I masked secrets in it, so it wouldn't apply."
 )
+RECODED_LINE: Final = Phrase(
+    "   There is no difference to what was posted: it has a byte order mark, so it might not apply."
+)
 
 
 def describe_more_changes(count: int) -> Translatable:

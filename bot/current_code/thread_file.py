@@ -47,6 +47,8 @@ class ThreadFile:
     language: Language
     source: Source | None = None
     base: str | None = None
+    is_recoded: bool = False
+    """Whether the bytes of what a person posted are not `base` in UTF-8."""
     changes: list[CodeChange] = field(default_factory=list)
     unclear: list[Version] = field(default_factory=list)
     num_examples: int = 0
@@ -81,7 +83,7 @@ class ThreadFile:
         ]
         self.source = found
         if is_whole and not version.turn.is_reply:
-            self.base = code
+            self.base, self.is_recoded = code, version.block.is_recoded
 
     def _replace_source(self, version: Version, source: Source) -> Source | None:
         if not version.is_clear:
@@ -128,9 +130,11 @@ class ThreadFile:
     def build_file(self, name: str) -> CurrentFile:
         """Return the file under its name."""
         base, text = self.base, None if self.source is None else self.source.text
-        is_masked = base is not None and base != text and bool(list_masked_kinds(base))
+        is_changed = base is not None and base != text
+        is_masked = is_changed and bool(list_masked_kinds(base or ""))
+        is_recoded = is_changed and self.is_recoded
         diff = ""
-        if base is not None and text is not None and not is_masked:
+        if base is not None and text is not None and not (is_masked or is_recoded):
             diff = build_diff(name, base, text)
         extension = find_extension(name)
         suffix = f".{extension}" if extension else ""
@@ -146,6 +150,7 @@ class ThreadFile:
             OutputFile(f"{name}.diff", diff, "diff") if diff else None,
             unclear,
             is_masked,
+            is_recoded,
             self.num_examples,
         )
 

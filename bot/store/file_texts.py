@@ -25,15 +25,15 @@ class FileTexts:
 
     def read_files(
         self, thread: Thread, shares: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], str]:
-        """Return the whole texts of files that are kept; `shares` are file ids with their `ts`."""
+    ) -> dict[tuple[str, str], CachedFile]:
+        """Return the files that are kept whole; `shares` are file ids with their `ts`."""
         if not shares:
             return {}
         cache = keys.file_cache(thread.team, thread.channel, thread.ts)
         entries = self._redis.hmget(cache, [keys.file_field(*share) for share in shares])
         found = zip(shares, map(CachedFile.from_entry, entries), strict=True)
         return {
-            share: file.text
+            share: file
             for share, file in found
             if file is not None and file.text is not None and not file.is_cut
         }

@@ -54,6 +54,11 @@ def decode_content(content: bytes, *, is_cut: bool) -> str | None:
     return text
 
 
+def has_byte_order_mark(content: bytes) -> bool:
+    """Return whether a text begins with a mark, which `decode_content` leaves out."""
+    return bool(_find_encoding(content)[0])
+
+
 def read_text(content: bytes, *, is_cut: bool) -> tuple[str | None, bool]:
     """
     Return the text of a file with its secrets masked, or `None`, and whether it was cut.

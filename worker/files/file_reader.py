@@ -16,7 +16,7 @@ from contract.job import Job
 from contract.language import Translatable
 from contract.slack_errors import SCOPE_ERRORS
 from worker.errors import NotAllowedError, SlackUnavailableError
-from worker.files.content import is_sign_in_page, read_text, shows_end
+from worker.files.content import has_byte_order_mark, is_sign_in_page, read_text, shows_end
 from worker.files.downloads import FileDownloads, UnreadableFileError
 from worker.files.file_cache import FileCache
 from worker.prompt.builder import Prompt
@@ -161,7 +161,8 @@ class FileReader:
             await self._get_info(job, reference.id)
             raise UnreadableFileError(UnreadReason.DENIED)
         text, is_cut = await asyncio.to_thread(read_text, found.content, is_cut=found.is_cut)
-        return CachedFile(text=text, is_cut=is_cut)
+        is_recoded = has_byte_order_mark(found.content)
+        return CachedFile(text=text, is_cut=is_cut, is_recoded=is_recoded)
 
     async def _get_info(self, job: Job, file_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + INFO_SECONDS

@@ -69,9 +69,9 @@ class CodeReader:
         found = self.file_texts.read_files(thread, shares)
         files = {
             post.ts: tuple(
-                PostedFile(file.name or file.title, found[file.id, post.ts])
+                PostedFile(file.name or file.title, kept.text or "", kept.is_recoded)
                 for file in post.references
-                if (file.id, post.ts) in found
+                if (kept := found.get((file.id, post.ts))) is not None
             )
             for post in posts
         }

@@ -2,8 +2,10 @@
 
 import pytest
 
+from bot.current_code import texts
 from bot.current_code.assembly import MAX_BLOCKS, MAX_FILE_BYTES
-from bot.current_code.model import CodeChange, CodeTurn, CurrentCode
+from bot.current_code.model import CodeChange, CodeTurn, CurrentCode, PostedFile
+from bot.current_code.summary import Question, describe_code
 from tests.bot.current_code.threads import (
     assemble,
     assemble_file,
@@ -192,6 +194,17 @@ def test_masked_code_gets_no_diff() -> None:
     posted = 'KEY = "<secret:aws-key:1>"\n\n\n' + NEW_HALF
     file = assemble_file(post(1, app_py=posted), reply(1, "def half(n):\n    return 0\n"))
     assert (file.diff, file.is_masked) == (None, True)
+
+
+def test_code_in_other_bytes_gets_no_diff() -> None:
+    """`patch` reads them, and not the text; a new file of the person settles it."""
+    posted = PostedFile("app.py", SORT, is_recoded=True)
+    turn = CodeTurn("1.0", "UADA", "", files=(posted,))
+    file = assemble_file(turn, reply(1, NEW_HALF))
+    assert (file.diff, file.is_masked, file.is_recoded) == (None, False, True)
+    shown = describe_code(CurrentCode((file,)), file.outputs, {"1.0": Question("Ada", "")})
+    assert str(texts.RECODED_LINE) in str(shown)
+    assert assemble_file(turn, post(2, app_py=SORT), reply(2, NEW_HALF)).diff is not None
 
 
 def test_languages_keep_names_apart() -> None:

@@ -87,6 +87,23 @@ async def test_texts_are_exact_and_the_rest_has_reasons(reply: ReplyHarness) -> 
     )
 
 
+async def test_text_that_is_not_its_bytes_is_marked(reply: ReplyHarness) -> None:
+    """A difference would not apply to a file with a byte order mark."""
+    await queue_job(reply)
+    turn = share_files(
+        reply,
+        {"name": "app.py", "content": CODE},
+        {"name": "build.log", "base64": "//5hAA0ACgA="},
+    )
+    await read_turns(reply, turn)
+    kept = await reply.client.hgetall(find_cache_key(reply))
+    files = {
+        str(field).partition(":")[0]: CachedFile.from_entry(entry) for field, entry in kept.items()
+    }
+    found = [files[file.id] for file in turn.files]
+    assert found == [CachedFile(text=CODE), CachedFile(text="a\r\n", is_recoded=True)]
+
+
 async def test_missing_scope_is_one_sentence(reply: ReplyHarness) -> None:
     """It is asked for once: the workspace is remembered as one without the scope."""
     turn = share_files(reply, {"name": "a.py", "content": "x"})
