@@ -1,11 +1,11 @@
 """Entry point: runs a command, and prints an operator's mistake as one line."""
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
+from finetune.console import tell_operator
 from finetune.errors import FinetuneError
 
 COMMANDS: Final = ("prepare", "train", "evaluate")
@@ -24,8 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         getattr(command, f"run_{name}")(arguments[1:])
     except FinetuneError as error:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"finetune: {error}", file=sys.stderr)
+        tell_operator(str(error))
         return ERROR_EXIT_CODE
     return 0
 

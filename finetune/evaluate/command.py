@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 import torch
 
+from finetune.console import tell_operator
 from finetune.dialogue_files import (
     DialogueRecord,
     hash_tokenizer,
@@ -99,13 +99,13 @@ def _measure_checkpoint(
     directory: Path, name: str, records: Sequence[DialogueRecord], parsed: argparse.Namespace
 ) -> list[DialogueFigures]:
     """Return the figures of one model; only one is in memory at a time."""
-    _tell(f"{name}: loads {directory}")
+    tell_operator(f"{name}: loads {directory}")
     checkpoint = load_checkpoint(directory, name, _count_positions(records, parsed))
-    losses = measure_losses(checkpoint, records, _tell)
+    losses = measure_losses(checkpoint, records, tell_operator)
     # A prompt is all before the last learned reply: the ids that the worker would encode.
     prompts = [record.ids[: record.learned[-1][0]] for record in records[: parsed.prompts]]
     sampling = SamplingParams(parsed.max_new_tokens, parsed.temperature, seed=parsed.seed)
-    generated = generate_replies(checkpoint, prompts, sampling, _tell)
+    generated = generate_replies(checkpoint, prompts, sampling, tell_operator)
     del checkpoint
     gc.collect()
     torch.cuda.empty_cache()
@@ -161,7 +161,3 @@ def _parse_evaluate_options(arguments: Sequence[str]) -> argparse.Namespace:
         number = bound_number(kind, lowest, highest)
         add(f"--{name}", type=number, default=default, metavar="N", help=description)
     return parser.parse_args(arguments)
-
-
-def _tell(sentence: str) -> None:
-    print(f"finetune: {sentence}", file=sys.stderr)

@@ -1,13 +1,13 @@
 """Command `python -m finetune prepare`: writes prepared dialogues and their data card."""
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from finetune.console import tell_operator
 from finetune.dialogue_files import (
     MANIFEST_NAME,
     SPLITS,
@@ -43,12 +43,14 @@ def run_prepare(arguments: Sequence[str]) -> None:
         DialogueEncoder(parsed.model, parsed.max_tokens),
         parsed.validation_share,
     )
-    preparation.read_files(parsed.files, _tell)
+    preparation.read_files(parsed.files, tell_operator)
     if not preparation.report.dialogue_count:
         raise FinetuneError("no line holds a dialogue to learn from")
     _write_output(preparation, parsed)
     left_out = preparation.report.left_out.total()
-    _tell(f"{preparation.report.dialogue_count} dialogues in {parsed.output}, {left_out} left out")
+    tell_operator(
+        f"{preparation.report.dialogue_count} dialogues in {parsed.output}, {left_out} left out"
+    )
 
 
 def _write_output(preparation: Preparation, parsed: argparse.Namespace) -> None:
@@ -134,7 +136,3 @@ def _parse_prepare_options(arguments: Sequence[str]) -> argparse.Namespace:
         "and self-descriptions in finetune/prepare/boilerplate.txt",
     )
     return parser.parse_args(arguments)
-
-
-def _tell(sentence: str) -> None:
-    print(f"finetune: {sentence}", file=sys.stderr)

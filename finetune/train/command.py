@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from transformers import Trainer, set_seed
 
+from finetune.console import is_main_process, tell_operator
 from finetune.dialogue_files import (
     DialogueRecord,
     Manifest,
@@ -61,12 +61,12 @@ def run_train(arguments: Sequence[str]) -> None:
     """Train, or continue a training that was killed. Raises `FinetuneError` and `SystemExit`."""
     parsed = _parse_train_options(arguments)
     run = _check_run(parsed)
-    if _is_main_process():
+    if is_main_process():
         open_run(run.output, _list_options(run, parsed.data))
     trainer = _build_trainer(run)
     checkpoint = find_checkpoint(run.output, run.plan.processes)
     if checkpoint is not None:
-        _tell(f"continues from {checkpoint}")
+        tell_operator(f"continues from {checkpoint}")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     _save_result(trainer, run, parsed.data)
 
@@ -94,7 +94,7 @@ def _check_run(parsed: argparse.Namespace) -> Run:
         config.max_position_embeddings,
         str(parsed.model),
     )
-    _tell(plan.describe_batch())
+    tell_operator(plan.describe_batch())
     _check_memory(config, recipe, plan, data)
     # Absolute, because an adapter names its base by it.
     return Run(parsed.model.absolute(), parsed.output, recipe, plan, data, config)
@@ -118,7 +118,7 @@ def _check_memory(config: Any, recipe: Recipe, plan: BatchPlan, data: TrainingDa
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    _tell(check_memory(estimate_memory(empty, recipe, plan, longest, shards), device))
+    tell_operator(check_memory(estimate_memory(empty, recipe, plan, longest, shards), device))
 
 
 def _build_trainer(run: Run) -> Trainer:
@@ -141,7 +141,7 @@ def _save_result(trainer: Trainer, run: Run, data: Path) -> None:
     """Save the best model, which the Trainer has loaded, then tell the losses."""
     best_directory = run.output / BEST_NAME
     trainer.save_model(str(best_directory))
-    if not _is_main_process():
+    if not is_main_process():
         return
     copy_tokenizer(run.model, best_directory)
     evaluations = list_evaluations(trainer.state.log_history)
@@ -152,8 +152,10 @@ def _save_result(trainer: Trainer, run: Run, data: Path) -> None:
         "evaluations": [one.model_dump() for one in evaluations],
     }
     write_json(run.output / RESULT_NAME, result)
-    _tell(f"losses\n{render_table(evaluations)}")
-    _tell(f"{best_directory} has the model of step {best.step}, with the lowest validation loss")
+    tell_operator(f"losses\n{render_table(evaluations)}")
+    tell_operator(
+        f"{best_directory} has the model of step {best.step}, with the lowest validation loss"
+    )
 
 
 def _list_options(run: Run, data: Path) -> dict[str, Any]:
@@ -197,12 +199,3 @@ def _parse_train_options(arguments: Sequence[str]) -> argparse.Namespace:
         option = f"--{name.replace('_', '-')}"
         add(option, type=type(default), default=default, metavar="N", help=description)
     return parser.parse_args(arguments)
-
-
-def _is_main_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _tell(sentence: str) -> None:
-    if _is_main_process():
-        print(f"finetune: {sentence}", file=sys.stderr)
