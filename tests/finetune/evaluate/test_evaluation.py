@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,8 @@ from tests.finetune.train.sample_dialogues import prepare_data, write_model
 from worker.answering.generated_text import GeneratedText
 from worker.render.model import CutReason
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = ("--max-new-tokens", "6", "--prompts", "18", "--temperature", "1")
 WEIGHTS = "model.safetensors"
 BROKEN = "```python\ndef f(:\n```"
@@ -37,16 +38,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty prepared dialogues, two fifths of them held out."""
     return prepare_data(tmp_path_factory.mktemp("data"), model, 60)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small steps are faster on one thread, and the random numbers of other tests stay."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        yield
-    torch.set_num_threads(threads)
 
 
 def _evaluate(data: Path, first: Path, second: Path, output: Path, *options: str) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,8 @@ from tests.finetune.train.sample_dialogues import prepare_data, write_model
 from worker.engine.loading.adapter import find_adapter
 from worker.engine.loading.adapter_merge import merge_adapter
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK: Final = ("--dtype", "float32", "--total-batch", "16", "--device-batch", "16")
 
 
@@ -37,16 +38,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty prepared dialogues."""
     return prepare_data(tmp_path_factory.mktemp("data"), model, 60)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small steps are faster on one thread, and the random numbers of other tests stay."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        yield
-    torch.set_num_threads(threads)
 
 
 def _train(data: Path, model: Path, output: Path, *options: str) -> int:
