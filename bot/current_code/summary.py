@@ -1,5 +1,6 @@
 """Summary of the current code: its files, for whom each was changed, and what is missing."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ MAX_SHOWN_CHANGES: Final = 5
 MAX_QUESTION_CHARACTERS: Final = 60
 MAX_NAME_CHARACTERS: Final = 40
 NOTHING_MISSING: Final = MissingCode()
+MENTION: Final = re.compile(r"<@([A-Z0-9]{1,64})(?:\|[^<>]{0,80})?>")
 FORMATTING: Final = str.maketrans("", "", "*_~`|<>&")
 """Signs that Slack could take for formatting."""
 
@@ -65,6 +67,18 @@ def describe_code(
     lines = [line for file in shown for line in _describe_file(file, outputs, questions)]
     notes = [describe(count) for count, describe in counts if count]
     return JoinedPhrases([texts.HEADING, *lines, *notes])
+
+
+def describe_request(code: Translatable, user: str) -> Translatable:
+    """Return words above files with the user who asked for them, as `find_requester` reads them."""
+    return JoinedPhrases([code, texts.REQUESTER_LINE.with_values(user=f"<@{user}>")])
+
+
+def find_requester(words: str) -> str:
+    """Return the user who asked for files, by the words above them; empty if they name none."""
+    # Nothing else in them can be a mention.
+    found = MENTION.search(words)
+    return found[1] if found else ""
 
 
 def _describe_file(

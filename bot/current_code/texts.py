@@ -24,6 +24,7 @@ HEADING: Final = Phrase(
     "The current code of this thread, put together from my replies. I haven't run it, so read it "
     "before you do."
 )
+REQUESTER_LINE: Final = Phrase("{user} asked for it, and can delete it by the reaction 🗑.")
 FILE_LINE: Final = Phrase("• `{file}`, changed for {people}")
 PERSON: Final = Phrase("{name} (“{question}”)")
 DIFF_LINE: Final = Phrase(

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from bot.concurrency import Sweeper
 from bot.current_code.assembly import assemble_code
 from bot.current_code.model import OutputFile
-from bot.current_code.summary import choose_outputs, describe_code
+from bot.current_code.summary import choose_outputs, describe_code, describe_request
 from bot.failpoints import Failpoint
 from bot.handlers.current_code.code_reader import CodeReader
 from bot.handlers.notice_outbox import NoticeOutbox
@@ -97,7 +97,8 @@ class CodeDelivery:
             return None
         languages = self.notices.languages
         language = languages.find_for_thread(run.thread.channel, run.user)
-        comment = describe_code(code, outputs, read.questions, read.missing)
+        words = describe_code(code, outputs, read.questions, read.missing)
+        comment = describe_request(words, run.user)
         self._share(prepared, comment.translate(language))
         log.info("code shared", channel=run.thread.channel, files=len(prepared.uploads))
         return None

@@ -17,6 +17,7 @@ import structlog
 from redis import Redis
 
 from bot.concurrency import BackgroundTasks
+from bot.current_code.summary import find_requester
 from bot.failpoints import Failpoint
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
@@ -138,10 +139,20 @@ class ReplyDeletion:
         else:
             found = self.source.find_reply(channel, "", ts)
             if found is None:
+                self._delete_code(channel, ts, user)
                 return
             thread, question, asker = found.thread, found.question_ts, found.asker
         if self._may_delete(thread, asker, user):
             self._record(_name_reply(thread, question))
+
+    def _delete_code(self, channel: str, ts: str, user: str) -> None:
+        """Delete a message with current code, if the user may delete it."""
+        raw = self.source.find_code_message(channel, ts)
+        requester = find_requester(str(raw.get("text") or ""))
+        if requester:
+            thread = Thread(team=self.team, channel=channel, ts=str(raw["thread_ts"]))
+            if self._may_delete(thread, requester, user):
+                self._delete_message(thread, dict(raw))
 
     def _end_job(self, job: str) -> bool:
         """Take a job from the workers; return whether one still runs it."""

@@ -55,15 +55,34 @@ class ReplySource:
             try:
                 raw = self.thread_cache.read_message(channel, thread_ts, message_ts)
                 found = self._parse_reply(channel, raw)
-                if found is None or read_metadata(raw).get("part", FIRST_PART) == FIRST_PART:
+                if found is not None and read_metadata(raw).get("part", FIRST_PART) == FIRST_PART:
                     return found
-                own = self.thread_cache.find_own_messages(found.thread, found.question_ts)
-                first = self.thread_cache.read_message(channel, found.thread.ts, own[0])
-                return self._parse_reply(channel, first)
+                return self._find_first_part(channel, raw, found)
             except SlackApiError as error:
                 if error_name(error) in UNREADABLE_ERRORS:
                     return None
                 raise
+
+    def _find_first_part(
+        self, channel: str, raw: Json, found: FoundReply | None
+    ) -> FoundReply | None:
+        """Return the reply of a later message: a file names no question."""
+        thread_ts = get_text(raw, "thread_ts")
+        is_file = self.identity.is_author_of(raw) and raw.get("files") and not raw.get("text")
+        if not thread_ts or not (found or is_file):
+            return None
+        thread = Thread(team=self.identity.team, channel=channel, ts=thread_ts)
+        question = self.thread_cache.find_question(thread, get_text(raw, "ts"))
+        own = self.thread_cache.find_own_messages(thread, question) if question else ()
+        first = self.thread_cache.read_message(channel, thread_ts, own[0]) if own else {}
+        return self._parse_reply(channel, first)
+
+    def find_code_message(self, channel: str, message_ts: str) -> Json:
+        """Return a message with current code; nothing if it is another one."""
+        with pace_calls(Priority.BACKGROUND, MAX_WAIT_SECONDS):
+            raw = self.thread_cache.read_message(channel, "", message_ts)
+        is_code = self.identity.is_author_of(raw) and raw.get("files") and not read_metadata(raw)
+        return raw if is_code and get_text(raw, "thread_ts") else {}
 
     def describe_reply(self, found: FoundReply, vote: CastVote) -> tuple[ReplyKey, VotedReply]:
         """Return the key and the facts of a reply for the database, with its texts if allowed."""

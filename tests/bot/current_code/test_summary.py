@@ -3,7 +3,13 @@
 from bot.current_code import texts
 from bot.current_code.assembly import assemble_code
 from bot.current_code.model import CodeTurn, MissingCode, PostedFile
-from bot.current_code.summary import Question, choose_outputs, describe_code
+from bot.current_code.summary import (
+    Question,
+    choose_outputs,
+    describe_code,
+    describe_request,
+    find_requester,
+)
 from contract.language import Language
 from tests.bot.current_code.threads import assemble, fence, post, reply
 
@@ -94,3 +100,13 @@ def test_command_holds_one_argument() -> None:
     for language in Language:
         shown = describe_code(code, outputs, QUESTIONS).translate(language)
         assert "`patch -p0 -i 'my file (1).py.diff'`" in shown
+
+
+def test_words_name_who_asked() -> None:
+    """In each language; questions cannot name another one."""
+    code = assemble(reply(1, HALF))
+    asked = {"1.0": Question("<@U9>", "<@U8> halve")}
+    words = describe_request(describe_code(code, choose_outputs(code, 10), asked), "ULIN")
+    assert {find_requester(words.translate(language)) for language in Language} == {"ULIN"}
+    assert find_requester("<@ULIN|lin>") == "ULIN"
+    assert find_requester("The current code") == ""

@@ -157,9 +157,10 @@ def test_code_that_is_not_shown_is_counted(
     wait_for_end(redis)
 
     assert file["preview"] == THIRD
-    assert file["comment"].split("\n")[-2:] == [
+    assert file["comment"].split("\n")[-3:] == [
         str(texts.describe_lost(1)),
         str(texts.describe_covered(1)),
+        str(texts.REQUESTER_LINE.with_values(user=f"<@{LIN}>")),
     ]
 
 

@@ -8,6 +8,8 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot import texts
+from bot.current_code.summary import describe_request
+from bot.current_code.texts import HEADING
 from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
 from contract.job import job_id
@@ -146,6 +148,51 @@ def test_reaction_deletes_for_administrators_and_the_asker(
     for (ts, second), user in zip(replies, (SAM, ADA), strict=True):
         workspace.set_reaction(user, GENERAL, second, "wastebasket")
         wait_until_deleted(workspace, redis, ts)
+
+
+def test_reaction_to_a_file_deletes_its_reply(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """It has no metadata: it belongs to the reply above it."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [first] = post_answer(workspace, redis, ts, "An answer")
+    web.files_upload_v2(channel=GENERAL, thread_ts=ts, content="x = 1\n", filename="reply.py")
+    [_, file] = poll_until(
+        lambda: (found := workspace.bot_replies(GENERAL, ts))[1:] and found, description="the file"
+    )
+    add_controls(workspace, web, ts, first, ADA)
+    workspace.set_reaction(ADA, GENERAL, file["ts"], "wastebasket")
+    wait_until_deleted(workspace, redis, ts)
+
+
+def test_reaction_deletes_current_code_for_who_asked(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """With its files; the reply that it was made of stays, and other people read who can."""
+    ts = ask_as_ada(workspace, redis, "@StarChat a third")
+    post_answer(workspace, redis, ts, "An answer")
+    web.files_upload_v2(
+        channel=GENERAL,
+        thread_ts=ts,
+        content="x = 1\n",
+        filename="a.py",
+        initial_comment=str(describe_request(HEADING, ADA)),
+    )
+    [_, code] = poll_until(
+        lambda: (found := workspace.bot_replies(GENERAL, ts))[1:] and found, description="the code"
+    )
+    workspace.set_reaction(LIN, GENERAL, code["ts"], "wastebasket")
+    poll_until(
+        lambda: (
+            str(texts.DELETE_REFUSED) in message_texts(workspace.read_messages(GENERAL, ts, LIN))
+        ),
+        description="the refusal",
+    )
+    assert len(workspace.bot_replies(GENERAL, ts)) == 2
+    workspace.set_reaction(ADA, GENERAL, code["ts"], "wastebasket")
+    poll_until(lambda: len(workspace.bot_replies(GENERAL, ts)) == 1, description="the deletion")
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+    assert workspace.api_calls(method="files.delete")[-1]["ok"]
 
 
 def test_reaction_to_a_waiting_question_takes_it_out_of_the_line(
