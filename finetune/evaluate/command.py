@@ -51,8 +51,9 @@ def run_evaluate(arguments: Sequence[str]) -> None:
         )
         for metric in METRICS
     ]
+    # First, because a full disk must not lose what took hours.
+    print(render_text(results), flush=True)
     _write_results(results, parsed, len(records))
-    print(render_text(results))
 
 
 def _read_held_out(data: Path) -> list[DialogueRecord]:
