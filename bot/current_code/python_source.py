@@ -104,7 +104,7 @@ class PythonSource:
         """
         if self._has_gap_in(later):
             return None
-        has_all = self._count_names() <= later._count_names()
+        has_all = self.names <= later.names and self._count_names() <= later._count_names()
         if has_all and self.other_texts <= later.other_texts:
             return later
         if later.names and self._can_merge(later):
