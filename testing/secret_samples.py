@@ -79,6 +79,8 @@ NAMED: Final = (
     (SecretKind.PASSWORD, "[L8]7[D2]!", "  password: '{}'"),
     (SecretKind.PASSWORD, "[L8]7[D2]!", "mysqldump --password={} shop"),
     (SecretKind.PASSWORD, "[L8]7[D2]!", "login --password {}"),
+    (SecretKind.PASSWORD, "[L8]7[D2]!", "curl -u bob:{} https://a.example/b"),
+    (SecretKind.PASSWORD, "[L8]7[D2]!", "curl -s --user 'bob:{}' https://a.example"),
     (SecretKind.PASSWORD, "[L8]7[D2]!", "密码是 {}"),
     (SecretKind.PASSWORD, "[L8]7[D2]!", 'connect(user="bob", passwd="{}")'),
     (SecretKind.PASSWORD, "[L8]7[D2]!", "auth: {{ user: 'bob', pass: '{}' }}"),

@@ -76,6 +76,14 @@ HEADER: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+CURL_USER: Final = re.compile(
+    r"""
+    (?<!\S)(?:-u|--user|--proxy-user)[ =]{0,2}+["']?
+    [^\s:"']{1,64}+:(?P<value>[^\s"']{6,256}+)
+    """,
+    re.VERBOSE,
+)
+"""The option of curl with a name and a password."""
 DUMMY: Final = re.compile(
     r"""
     ^(?:[<\[{(]|[*$%#@.?/\\~^-]{1,9}+[A-Za-z_]++\d{0,4}+(?:[.\-/\\:@#][A-Za-z_]*+\d{0,4}+)*+[/)}\]]?$
@@ -135,6 +143,8 @@ def find_named_secrets(text: str) -> Iterator[Finding]:
         yield from _find_url_passwords(text)
     if "bearer" in lowered or "authorization" in lowered:
         yield from _find_headers(text)
+    if "curl" in lowered:
+        yield from _find_curl_passwords(text)
     for keyword, kind in KEYWORDS.items():
         at = lowered.find(keyword)
         while at >= 0:
@@ -151,6 +161,12 @@ def _find_url_passwords(text: str) -> Iterator[Finding]:
         value = found["value"]
         if not DUMMY.search(value) and not value.isdigit():
             yield (*found.span("value"), SecretKind.URL_PASSWORD)
+
+
+def _find_curl_passwords(text: str) -> Iterator[Finding]:
+    for found in CURL_USER.finditer(text):
+        if _is_secret(found["value"], SecretKind.PASSWORD, is_quoted=False):
+            yield (*found.span("value"), SecretKind.PASSWORD)
 
 
 def _find_headers(text: str) -> Iterator[Finding]:

@@ -118,6 +118,11 @@ def test_masked_text_is_masked_once() -> None:
         'compass: "n1-s2-e3-w4"',
         'db_passes = "n1-s2-e3-w4"',
         "secretName: tls-cert-prod-2024a1",
+        "curl -u user:password https://a.example",
+        "curl -u $NAME:${PASS_2} https://a.example",
+        "curl --user bob:$(pass show a/b2) https://a.example",
+        "docker run -u 1000:100000 curlimages/curl",
+        "curl -u bob https://a.example:8443/b?c=d1",
     ],
 )
 def test_dummy_value_stays(text: str) -> None:
