@@ -8,6 +8,7 @@ from contract.attached_files import MAX_TEXT_CHARACTERS, FileReference
 from testing.secret_samples import SampleMaker
 from worker.files.content import (
     decode_content,
+    has_byte_order_mark,
     is_binary_start,
     is_sign_in_page,
     read_text,
@@ -31,6 +32,14 @@ PAGE = b"\n <!DOCTYPE html><html>"
 def test_text_is_decoded_without_its_mark(content: bytes) -> None:
     """Nothing else changes: line ends stay as they are."""
     assert decode_content(content, is_cut=False) == TEXT
+
+
+def test_byte_order_mark_is_told() -> None:
+    """A difference without it would not apply to the file."""
+    for encoding, mark in (("utf-8", b"\xef\xbb\xbf"), ("utf-16-le", b"\xff\xfe")):
+        assert has_byte_order_mark(mark + TEXT.encode(encoding))
+    assert not has_byte_order_mark(TEXT.encode())
+    assert not has_byte_order_mark(b"")
 
 
 def test_secrets_of_a_file_are_masked() -> None:
