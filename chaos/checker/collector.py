@@ -144,9 +144,14 @@ def _read_version(at: float, body: Json) -> Version:
         words=words,
         question=payload.get("question"),
         part=str(payload["part"]) if is_own else _infer_part(body),
-        pings=len(body["pings"]),
+        pings=len(body["pings"]) - _names_requester(body),
         unfurls=len(body["unfurls"]),
     )
+
+
+def _names_requester(body: Json) -> bool:
+    """Return whether the words above current code mention the person who asked for it."""
+    return bool(body.get("files")) and len(body["pings"]) == 1
 
 
 def _infer_state(body: Json, words: frozenset[str]) -> State:

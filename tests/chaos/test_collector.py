@@ -12,7 +12,7 @@ from chaos.checker.collector import collect_history, make_token
 from chaos.checker.history import Mention, Message, Place, State
 from contract import keys
 from testing.processes import Process
-from testing.workspace import ADA, BOT_TOKEN, DEPLOYBOT, GENERAL, Json, Workspace
+from testing.workspace import ADA, BOT_TOKEN, DEPLOYBOT, GENERAL, LIN, Json, Workspace
 
 TEAM = "T0FAKE0001"
 CONTEXT_BLOCKS = [{"type": "context", "elements": [{"type": "mrkdwn", "text": "Too much waits."}]}]
@@ -162,6 +162,24 @@ def test_file_is_a_separate_part(workspace: Workspace, client: WebClient) -> Non
     workspace.wait_for_messages(lambda seen: any(m.get("files") for m in seen), GENERAL, root)
     found = next(m for m in collect_history(workspace).messages if m.place.thread == root)
     assert (found.last_version.part, found.last_version.state) == (f"file {file}", State.FINAL)
+
+
+@pytest.mark.parametrize(("words", "pings"), [(f"for <@{ADA}>", 0), (f"<@{ADA}> <@{LIN}>", 2)])
+def test_files_mention_one_person(
+    workspace: Workspace, client: WebClient, words: str, pings: int
+) -> None:
+    """The words above current code name the person who asked for it."""
+    root = workspace.post_message(ADA, GENERAL, f"@StarChat echo {make_token(8)}")
+    client.files_upload_v2(
+        filename="a.py",
+        content="x = 1\n",
+        channel=GENERAL,
+        thread_ts=root,
+        initial_comment=words,
+    )
+    workspace.wait_for_messages(lambda seen: any(m.get("files") for m in seen), GENERAL, root)
+    found = next(m for m in collect_history(workspace).messages if m.place.thread == root)
+    assert found.last_version.pings == pings
 
 
 def test_pings_and_unfurls_are_counted(workspace: Workspace, client: WebClient) -> None:
