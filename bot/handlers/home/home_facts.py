@@ -31,6 +31,7 @@ from bot.store.rules_cache import RulesCache
 from bot.store.usage_sums import UsageSums
 from contract import keys, queue_eta
 from contract.language import Language, Translatable
+from contract.usage import SECONDS_PER_DAY
 
 SHOWN_SETTINGS = (
     "starchat_streaming",
@@ -48,7 +49,6 @@ SHOWN_SETTINGS = (
 """Settings that administrators see. None of them is a secret, an id or a path."""
 
 VOTE_DAYS: Final = 7
-SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)

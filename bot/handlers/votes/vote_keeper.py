@@ -32,6 +32,7 @@ from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.vote_outbox import ENTRIES_PER_PAGE, VoteOutbox
 from contract import keys
 from contract.job import Thread
+from contract.usage import SECONDS_PER_DAY
 
 log = structlog.get_logger()
 
@@ -41,7 +42,6 @@ MIN_VOTE_AGE_SECONDS: Final = 5.0
 MIN_DROP_AGE_SECONDS: Final = 10.0
 """Age of a deletion when it is applied: by then, a vote with text that precedes it is stored."""
 RETENTION_INTERVAL_SECONDS: Final = 3600.0
-SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(slots=True)
