@@ -11,13 +11,13 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.rules.reader_languages import ReaderLanguages
-from bot.slack.socket_mode import CONNECTIONS
 from bot.slack.users import UserDirectory
 from bot.store.client import connect_redis
 from contract import keys
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, BOT_TOKEN, LIN, STARCHAT, Workspace
+from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.rule_parts import build_rule_reader
 
 
@@ -42,10 +42,7 @@ def web(workspace: Workspace) -> WebClient:
 @pytest.fixture(scope="module")
 def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     """Run the bot in Socket Mode, connected."""
-    with Process("bot", REDIS_URL=server.url, **workspace.environment) as process:
-        for _ in range(CONNECTIONS):
-            process.wait_for_event("connected")
-        workspace.wait_until_connected()
+    with run_connected_bot(workspace, server) as process:
         yield process
 
 

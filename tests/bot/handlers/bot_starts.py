@@ -1,7 +1,11 @@
 """Starts of bots around an outage, for tests."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis import Redis
 
+from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
 from testing.polling import poll_until
 from testing.processes import Process
@@ -15,6 +19,18 @@ CONNECTED = keys.connection_window(TEAM)
 def start_bot(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
     """Start a bot."""
     return Process("bot", REDIS_URL=server.url, **(workspace.environment | variables))
+
+
+@contextmanager
+def run_connected_bot(
+    workspace: Workspace, server: RedisServer, **variables: str
+) -> Iterator[Process]:
+    """Run a bot in Socket Mode, with all of its connections open."""
+    with start_bot(workspace, server, **variables) as process:
+        for _ in range(CONNECTIONS):
+            process.wait_for_event("connected")
+        workspace.wait_until_connected()
+        yield process
 
 
 def wait_until_serving(workspace: Workspace, redis: Redis, bot: Process) -> None:

@@ -10,7 +10,6 @@ from slack_sdk import WebClient
 from bot import texts
 from bot.current_code.summary import describe_request
 from bot.current_code.texts import HEADING
-from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
@@ -27,6 +26,7 @@ from testing.workspace import (
     Workspace,
     message_texts,
 )
+from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer, set_job_fields
 from tests.bot.handlers.rework_steps import add_controls
 
@@ -36,11 +36,7 @@ pytestmark = pytest.mark.usefixtures("bot")
 @pytest.fixture(scope="module")
 def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     """A bot whose administrator is Sam."""
-    variables = workspace.environment | {"STARCHAT_ADMINS": SAM}
-    with Process("bot", REDIS_URL=server.url, **variables) as process:
-        for _ in range(CONNECTIONS):
-            process.wait_for_event("connected")
-        workspace.wait_until_connected()
+    with run_connected_bot(workspace, server, STARCHAT_ADMINS=SAM) as process:
         yield process
 
 

@@ -7,7 +7,6 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot import texts
-from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
 from contract.job import job_id
 from contract.stop import STOP_ACTION_ID
@@ -16,6 +15,7 @@ from testing.processes import Process
 from testing.queue_inspector import TEAM, pending_job_ids, rq_status, runnable_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, SAM, Json, Workspace, message_texts
+from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import ask_as_ada, set_job_fields
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -25,11 +25,7 @@ STOPPED = "Stopped by Ada."
 @pytest.fixture(scope="module")
 def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     """A bot whose administrator is Sam."""
-    variables = workspace.environment | {"STARCHAT_ADMINS": SAM}
-    with Process("bot", REDIS_URL=server.url, **variables) as process:
-        for _ in range(CONNECTIONS):
-            process.wait_for_event("connected")
-        workspace.wait_until_connected()
+    with run_connected_bot(workspace, server, STARCHAT_ADMINS=SAM) as process:
         yield process
 
 
