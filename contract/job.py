@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from contract.attached_files import MAX_FILES_PER_THREAD
 from contract.conversation import Conversation, Speaker, Turn
+from contract.earlier_answer import EarlierAnswer
 from contract.language import Language
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.rework import Rework
@@ -73,6 +74,11 @@ class Job(BaseModel):
 
     rework: Rework | None = Field(default=None, exclude_if=lambda rework: rework is None)
     """What to do with the finished reply. Left out for a question, as older workers expect."""
+
+    earlier_answer: EarlierAnswer | None = Field(
+        default=None, exclude_if=lambda earlier: earlier is None
+    )
+    """An answer to a like question, which the reply points to. Left out if there is none."""
 
     language: Language = Field(
         default=Language.ENGLISH, exclude_if=lambda language: language is Language.ENGLISH

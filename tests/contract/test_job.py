@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contract.conversation import Speaker, Turn
+from contract.earlier_answer import EarlierAnswer
 from contract.job import MAX_JOB_BYTES, BadJobError, Job, Streaming, Thread, job_id
 from contract.language import Language
 
@@ -22,6 +23,13 @@ TURNS = st.builds(
     name=st.none() | TEXTS,
     in_reply_to=st.none() | TIMESTAMPS,
 )
+EARLIER_ANSWERS = st.builds(
+    EarlierAnswer,
+    author_name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),
+    asked_at=st.integers(0, 2**32),
+    num_ran=st.integers(1, 1_000),
+    permalink=st.just("https://team.slack.com/archives/C1/p1500000"),
+)
 JOBS = st.builds(
     lambda turns, asked, **rest: Job(
         turns=(*turns, asked.model_copy(update={"speaker": Speaker.USER})), **rest
@@ -34,6 +42,7 @@ JOBS = st.builds(
     user_team=IDS,
     streaming=st.sampled_from(Streaming),
     language=st.sampled_from(Language),
+    earlier_answer=st.none() | EARLIER_ANSWERS,
 )
 SECRET = "the text of a user"
 
@@ -62,6 +71,35 @@ def test_job_without_a_language_is_english() -> None:
     assert "language" not in english.to_json()
     with pytest.raises(BadJobError, match="language"):
         Job.from_json(json.dumps(job_fields(language="tlh")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"author_name": ""},
+        {"author_name": "A" * 81},
+        {"asked_at": -1},
+        {"asked_at": 10**12},
+        {"num_ran": 0},
+        {"permalink": "javascript:alert(1)"},
+        {"permalink": "https://team.slack.com/|<@U1>"},
+        {"permalink": "https://team.slack.com/\n"},
+        {"permalink": "https://" + "a" * 512},
+        {"text": "what was asked"},
+    ],
+)
+def test_invalid_earlier_answer_is_rejected(changes: dict[str, object]) -> None:
+    """Its name and its address reach a message: both are bounded, and the address is one."""
+    valid = {
+        "author_name": "Ada",
+        "asked_at": 1,
+        "num_ran": 2,
+        "permalink": "https://team.slack.com/archives/C1/p15",
+    }
+    assert Job.from_json(json.dumps(job_fields(earlier_answer=valid))).earlier_answer is not None
+    assert "earlier_answer" not in Job.from_json(json.dumps(job_fields())).to_json()
+    with pytest.raises(BadJobError, match="earlier_answer"):
+        Job.from_json(json.dumps(job_fields(earlier_answer=valid | changes)))
 
 
 @given(one=st.tuples(IDS, IDS, TIMESTAMPS), other=st.tuples(IDS, IDS, TIMESTAMPS))
