@@ -40,6 +40,7 @@ export class Timeline {
     this.drawn = new Map();
     this.pinned = true;
     this.missed = 0;
+    this.bottom = 0;
     scroller.addEventListener("scroll", () => this.#looked(), { passive: true });
     new ResizeObserver(() => this.pinned && this.#down()).observe(list);
     new ResizeObserver(() => this.pinned && this.#down()).observe(scroller);
@@ -50,6 +51,8 @@ export class Timeline {
   show(feed, view) {
     const other = feed !== this.feed;
     if (other) this.#clear(feed);
+    // The browser tells of scrolling a frame later, which may be after a message has arrived.
+    else if (this.scroller.scrollTop < this.bottom) this.#looked();
     const before = this.latest;
     const items = this.#items(feed, view);
     this.#place(items);
@@ -81,6 +84,7 @@ export class Timeline {
     this.list.replaceChildren();
     this.pinned = true;
     this.missed = 0;
+    this.bottom = 0;
     this.latest = "";
   }
 
@@ -182,6 +186,7 @@ export class Timeline {
 
   #down() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.bottom = this.scroller.scrollTop;
   }
 
   #showPill() {
