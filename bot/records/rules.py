@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 import structlog
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -221,15 +222,14 @@ def _write_change(
         address = {"team": request.team, "channel": request.channel}
         connection.execute(insert(channel_rules).values(address | values))
     names = current.rules.find_changes(rules)
-    old, new = current.rules.model_dump(mode="json"), rules.model_dump(mode="json")
     rows = [
         {
             "team": request.team,
             "channel": request.channel,
             "version": changed.version,
             "rule": name,
-            "old_value": json.dumps(old[name]),
-            "new_value": json.dumps(new[name]),
+            "old_value": _encode_value(current.rules, name),
+            "new_value": _encode_value(rules, name),
             "user_id": request.user,
             "changed_at": request.at,
             "request": request.id,
@@ -242,3 +242,8 @@ def _write_change(
     is_log = _is_channel(rule_changes, request.team, request.channel)
     connection.execute(delete(rule_changes).where(is_log, is_old))
     return ChangeResult(ChangeOutcome.SAVED, changed, names)
+
+
+def _encode_value(rules: ChannelRules, name: str) -> str:
+    """Return one rule as JSON; a dump of all leaves out what older bots do not know."""
+    return json.dumps(to_jsonable_python(getattr(rules, name)))

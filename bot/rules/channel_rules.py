@@ -36,7 +36,8 @@ class ChannelRules(ReplyRules):
 
     `users` counts if `who` is `list`, and `group` (a user group's id) if it is `group`. With
     `without_mention`, each new message of a person is a question. `streaming` is `None` for the
-    operator's choice, and `language` for that of each person who asks.
+    operator's choice, and `language` for that of each person who asks. With `asked_before`, a
+    question may be answered by a link to the answer of a like one.
     """
 
     who: WhoMayAsk = WhoMayAsk.EVERYONE
@@ -45,6 +46,8 @@ class ChannelRules(ReplyRules):
     without_mention: bool = False
     streaming: Streaming | None = None
     language: Language | None = None
+    asked_before: bool = Field(default=False, exclude_if=lambda is_on: not is_on)
+    """Left out if off, as older bots expect."""
 
     @model_validator(mode="after")
     def _require_list_or_group(self) -> Self:

@@ -43,6 +43,7 @@ EXPECTATIONS: Final[Mapping[str, str]] = {
     "without_mention": "true or false",
     "streaming": "edits or off",
     "language": " or ".join(Language),
+    "asked_before": "true or false",
 }
 """Each rule with what its value must be."""
 

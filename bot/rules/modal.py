@@ -39,12 +39,18 @@ LANGUAGE_OPTIONS: Final[Mapping[str, Translatable | str]] = {
     UNSET: Phrase("The language of each person who asks"),
     **{language.value: name for language, name in LANGUAGE_NAMES.items()},
 }
+EACH_MESSAGE: Final = Phrase("Answer each new message of a person here")
+LINK_FIRST: Final = Phrase("Link to the answer of a like question first")
 TITLE: Final = Phrase("Rules of this channel")
 HINTS: Final = {
     "group": Phrase("Its id, such as S0123456789. Reading it needs the scope usergroups:read."),
     "prompt": Phrase(
         "It follows my operator's own. I read at most {count} tokens. Anybody may see it.",
         count=MAX_PROMPT_TOKENS,
+    ),
+    "asked_before": Phrase(
+        "Only to answers that colleagues marked ✓: of this channel, and of public ones with this "
+        "rule."
     ),
 }
 
@@ -123,9 +129,10 @@ class _FormBuilder:
             ("top_k", _number(values["top_k"], 0, MAX_TOP_K)),
             ("top_p", _number(values["top_p"], 0, 1, is_decimal=True)),
             ("candidates", _number(values.get("candidates"), 1, MAX_CANDIDATES)),
-            ("without_mention", self._checkbox(values["without_mention"])),
+            ("without_mention", self._checkbox(EACH_MESSAGE, values["without_mention"])),
             ("streaming", self._select(STREAMING_OPTIONS, values["streaming"] or UNSET)),
             ("language", self._select(LANGUAGE_OPTIONS, values["language"] or UNSET)),
+            ("asked_before", self._checkbox(LINK_FIRST, values.get("asked_before"))),
         ]
 
     def _build_input(self, key: str, element: Block) -> Block:
@@ -150,8 +157,8 @@ class _FormBuilder:
         }
         return element | ({"initial_option": choices[value]} if value in choices else {})
 
-    def _checkbox(self, value: object) -> Block:
-        option = self._option("true", Phrase("Answer each new message of a person here"))
+    def _checkbox(self, words: Translatable, value: object) -> Block:
+        option = self._option("true", words)
         element: Block = {"type": "checkboxes", "action_id": ACTION_ID, "options": [option]}
         return element | ({"initial_options": [option]} if value else {})
 

@@ -134,7 +134,7 @@ def _read_value(key: str, state: Json) -> Any:
             return None if key != "who" and value in {UNSET, FORMER_UNSET} else value
         case "users":
             return [str(user) for user in state["selected_users"] or ()]
-        case "without_mention":
+        case "without_mention" | "asked_before":
             return bool(state["selected_options"])
     value = state["value"]
     text = "" if value is None else str(value)

@@ -56,6 +56,10 @@ PROMPT_FOLLOWS: Final = Phrase(
     "In this channel I'm also told this, after my operator's own instructions:"
 )
 
+ASKED_BEFORE: Final = Phrase(
+    "If colleagues marked the answer to much the same question ✓, I first link to that answer, "
+    "here and in other public channels with this rule. I keep no text for that."
+)
 CHOICE_EXPECTED: Final = Phrase("It must be one of the choices.")
 
 LABELS: Final = {
@@ -71,6 +75,7 @@ LABELS: Final = {
     "without_mention": Phrase("answers without a mention"),
     "streaming": Phrase("growing replies"),
     "language": Phrase("language"),
+    "asked_before": Phrase("links to earlier answers"),
 }
 """Name of each rule, for people."""
 
@@ -88,6 +93,7 @@ FORM_LABELS: Final = {
     "without_mention": Phrase("Without a mention"),
     "streaming": Phrase("Replies"),
     "language": Phrase("My language"),
+    "asked_before": Phrase("Asked before"),
 }
 """Label of each input of the modal."""
 FORM_EXPECTATIONS: Final = {
@@ -112,6 +118,7 @@ FORM_EXPECTATIONS: Final = {
     "without_mention": CHOICE_EXPECTED,
     "streaming": CHOICE_EXPECTED,
     "language": CHOICE_EXPECTED,
+    "asked_before": CHOICE_EXPECTED,
 }
 """What each input must be, for people."""
 SECRET_IN_PROMPT: Final = Phrase(
@@ -227,6 +234,8 @@ def _list_rules(rules: ChannelRules, locked: Iterable[str] = ()) -> list[Transla
         lines.append(Phrase("A reply appears while I write it."))
     if rules.language is not None:
         lines.append(Phrase("I speak {language} here.", language=LANGUAGE_NAMES[rules.language]))
+    if rules.asked_before:
+        lines.append(ASKED_BEFORE)
     names = join_labels(locked)
     if locked:
         lines.append(Phrase("My operator has set these in `channels.toml`: {names}.", names=names))

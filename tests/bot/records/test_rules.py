@@ -1,5 +1,6 @@
 """Rule store on both databases: compare-and-set, one effect a press, and undo step by step."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -153,3 +154,15 @@ def test_presses_of_several_people_at_once_are_neither_lost_nor_doubled(store: R
     assert [row["version"] for row in log] == list(range(1, 13))
     assert [row["old_value"] for row in log[1:]] == [row["new_value"] for row in log[:-1]]
     assert str(store.load_rules(TEAM, CHANNEL).rules.top_k) == log[-1]["new_value"]
+
+
+def test_rules_that_older_bots_do_not_know_are_logged_and_taken_back(store: RuleStore) -> None:
+    """They are left out of the stored rules while they are off."""
+    rules = ChannelRules(candidates=2, asked_before=True)
+    saved = store.save_rules(press(1), rules, 0)
+
+    assert saved.changed == ("candidates", "asked_before")
+    assert store.load_rules(TEAM, CHANNEL).rules == rules
+    assert store.undo_change(press(2)).current == (DEFAULT_RULES, 2)
+    [(_, encoded)] = store.load_team(TEAM).values()
+    assert not {"candidates", "asked_before"} & json.loads(encoded).keys()

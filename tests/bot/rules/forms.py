@@ -22,6 +22,7 @@ def make_state(**typed: Any) -> Json:
         "without_mention": False,
         "streaming": "unset",
         "language": "unset",
+        "asked_before": False,
     } | typed
     return {key: {"value": _make_value(key, value)} for key, value in values.items()}
 
@@ -47,6 +48,6 @@ def _make_value(key: str, value: Any) -> Json:
             return {"selected_option": None if value is None else {"value": value}}
         case "users":
             return {"selected_users": value}
-        case "without_mention":
+        case "without_mention" | "asked_before":
             return {"selected_options": [{"value": "true"}] if value else []}
     return {"value": value or None}

@@ -26,6 +26,7 @@ candidates = 3
 without_mention = true
 streaming = "off"
 language = "zh_CN"
+asked_before = true
 
 [channels.C0RANDOM01]
 """
@@ -54,6 +55,7 @@ def test_file_sets_each_rule() -> None:
         without_mention=True,
         streaming=Streaming.OFF,
         language=Language.CHINESE,
+        asked_before=True,
     )
     assert channels["C0RANDOM01"].set_keys == frozenset()
     assert parse_channels(b"", "channels.toml") == {}

@@ -26,6 +26,7 @@ FULL = ChannelRules(
     without_mention=True,
     streaming=Streaming.OFF,
     language=Language.CHINESE,
+    asked_before=True,
 )
 
 
@@ -56,6 +57,7 @@ def test_form_shows_the_present_rules() -> None:
     assert elements["prompt"]["initial_value"] == FULL.prompt
     assert elements["top_k"]["initial_value"] == "0"
     assert "initial_options" in elements["without_mention"]
+    assert "initial_options" in elements["asked_before"]
     assert elements["streaming"]["initial_option"]["value"] == "off"  # type: ignore[index]
     assert elements["language"]["initial_option"]["value"] == "zh_CN"  # type: ignore[index]
 

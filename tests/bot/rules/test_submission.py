@@ -26,6 +26,7 @@ def test_form_is_read_whole() -> None:
             "C01", 3, who="list", users=["U1A"], prompt=" Use Go.", max_new_tokens="64",
             temperature="0.5", top_k="3", top_p="", candidates="2",
             without_mention=True, streaming="off", language="zh_CN",
+            asked_before=True,
         )
     )  # fmt: skip
     rules, errors = apply_typed_values(DEFAULT_RULES, submission.typed)
@@ -44,6 +45,7 @@ def test_form_is_read_whole() -> None:
         without_mention=True,
         streaming=Streaming.OFF,
         language=Language.CHINESE,
+        asked_before=True,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
-from bot.rules.texts import LABELS, describe_rules, describe_save, describe_undone
+from bot.rules.texts import ASKED_BEFORE, LABELS, describe_rules, describe_save, describe_undone
 from contract.job import Streaming
 from contract.language import Language
 from testing.language_checks import find_english
@@ -35,6 +35,7 @@ def test_each_rule_is_told() -> None:
         without_mention=True,
         streaming=Streaming.OFF,
         language=Language.CHINESE,
+        asked_before=True,
     )
     words = describe_rules(rules, {"who", "users"})
 
@@ -47,6 +48,7 @@ def test_each_rule_is_told() -> None:
         "• I answer each new message of a person here, without a mention too.",
         "• A reply appears when it is complete.",
         "• I speak 简体中文 here.",
+        f"• {ASKED_BEFORE}",
         "• My operator has set these in `channels.toml`: who may ask, list of people.",
         "• In this channel I'm also told this, after my operator's own instructions:",
     ]
