@@ -382,7 +382,7 @@ class Composition:
             stops, poster, cache, shared.background, sweeps, notices.languages, failpoints
         )
         votes = VoteParts(
-            self.settings, identity, self.records, users, notices, self.metrics, failpoints
+            self.settings, identity, self.records, users, notices, self.metrics, queue, failpoints
         ).build_handler()
         details = DetailsHandler(poster, notices, shared.background)
         return (

@@ -1,8 +1,12 @@
 """Prometheus metrics of the bot; no ids and no texts are among the labels."""
 
+from collections.abc import Collection
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from contract.model_labels import ModelLabels
+from contract.worker_status import ServedModel
 
 ACK_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 
@@ -35,10 +39,11 @@ class Metrics:
         )
         self._votes = Counter(
             "starchat_votes",
-            "Changes of votes that were stored, by kind.",
-            ("kind",),
+            "Changes of votes that were stored, by kind and by the reply's model and revision.",
+            ("kind", "model", "revision"),
             registry=self.registry,
         )
+        self._model_labels = ModelLabels()
         self._connections = Counter(
             "starchat_bot_connections", "Socket Mode connections opened.", registry=self.registry
         )
@@ -64,9 +69,14 @@ class Metrics:
         """Count a message that the bot answered itself."""
         self._notices.labels(verdict).inc()
 
-    def count_vote(self, kind: str) -> None:
-        """Count a stored change of a vote: `up`, `down`, `ran`, `reason` or `withdrawn`."""
-        self._votes.labels(kind).inc()
+    def count_vote(self, kind: str, model: ServedModel, served: Collection[ServedModel]) -> None:
+        """
+        Count a stored change of a vote: `up`, `down`, `ran`, `reason` or `withdrawn`.
+
+        Models that are not among the `served` ones count as one.
+        """
+        labels = self._model_labels.choose(model, served)
+        self._votes.labels(kind, labels.model, labels.revision).inc()
 
     def count_connection(self) -> None:
         """Count a new Socket Mode connection."""

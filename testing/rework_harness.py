@@ -115,10 +115,16 @@ class ReworkHarness:
         self._create_generator = partial(Generator, self.engine, settings)
         self.generator = self._create_generator()
         self.wording = WordingCheck(None, None)
+        self.metrics = Metrics()
 
     def resize_context(self, positions: int) -> None:
         """Load the model again, with a context window of `positions` tokens."""
         self.engine.positions = positions
+        self.generator = self._create_generator()
+
+    def change_model(self, revision: str) -> None:
+        """Serve another revision, as after a restart of the worker."""
+        self.engine.revision = revision
         self.generator = self._create_generator()
 
     async def ask(self, failpoints: Failpoints | None = None) -> Outcome:
@@ -196,7 +202,7 @@ class ReworkHarness:
             self.reply.open_sources(),
             lambda _: message,
             AttemptLimits(max_attempts=3, deadline_seconds=600.0),
-            Metrics(),
+            self.metrics,
             failpoints=failpoints,
         )
         if self.check_blocks is not None:

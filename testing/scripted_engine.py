@@ -35,12 +35,16 @@ class ScriptedEngine:
     aborted: int = 0
     positions: int = 8192
     slots: int = 1
+    revision: str | None = None
 
     async def wait_ready(self) -> ModelInfo:
         """Return the model that the directory's tokenizer belongs to."""
         window = self.positions
         return ModelInfo(
-            *("scripted", None, self.directory, window, 50_000, ()), "cpu", "float32", self.slots
+            *("scripted", self.revision, self.directory, window, 50_000, ()),
+            "cpu",
+            "float32",
+            self.slots,
         )
 
     def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:

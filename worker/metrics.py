@@ -1,6 +1,12 @@
 """Prometheus metrics of one worker. They contain numbers only: no ids and no text."""
 
+from collections.abc import Collection, Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from contract.code_verdicts import CodeVerdict
+from contract.model_labels import ModelLabels
+from contract.worker_status import ServedModel
 
 
 class Metrics:
@@ -41,6 +47,13 @@ class Metrics:
             ["method", "outcome"],
             registry=self.registry,
         )
+        self._code_blocks = Counter(
+            "starchat_code_blocks",
+            "Code blocks of new replies by model, revision and a parser's verdict.",
+            ["model", "revision", "verdict"],
+            registry=self.registry,
+        )
+        self._model_labels = ModelLabels()
         self._in_flight = Gauge("starchat_jobs_in_flight", "Claimed jobs.", registry=self.registry)
         self._busy_slots = Gauge(
             "starchat_slots_busy", "Slots of the engine in use.", registry=self.registry
@@ -67,6 +80,17 @@ class Metrics:
     def count_call(self, method: str, outcome: str) -> None:
         """Count a Web API call. The outcome is `ok`, `limited`, `refused` or `failed`."""
         self._calls.labels(method=method, outcome=outcome).inc()
+
+    def count_verdicts(
+        self,
+        model: ServedModel,
+        verdicts: Iterable[CodeVerdict],
+        served: Collection[ServedModel],
+    ) -> None:
+        """Count the code blocks of a reply by a model; those that are not served are one."""
+        labels = self._model_labels.choose(model, served).model_dump()
+        for verdict in verdicts:
+            self._code_blocks.labels(**labels, verdict=str(verdict.kind)).inc(verdict.blocks)
 
     def set_gauges(self, in_flight: int, busy_slots: int, tokens_per_second: float) -> None:
         """Set all gauges."""

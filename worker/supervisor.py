@@ -201,6 +201,7 @@ class WorkerRuntime:
             busy=models.running_replies,
             loading=models.is_loading(),
             reply_seconds=models.stable.reply_seconds.mean_seconds,
+            models=models.list_models(),
         )
 
     async def _recover_jobs(self) -> None:

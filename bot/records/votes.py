@@ -40,10 +40,11 @@ class VotedReply:
 
 @dataclass(frozen=True, slots=True)
 class VoteChange:
-    """A person's vote before and after a press."""
+    """A person's vote before and after a press, and the facts about the reply, as JSON."""
 
     before: Vote
     after: Vote
+    facts: str
 
 
 def add_press(
@@ -59,10 +60,11 @@ def add_press(
     if reply is not None:
         _insert_once(connection, voted_replies, owner | asdict(reply))
     matches = [voted_replies.c[name] == value for name, value in owner.items()]
-    thread_ts = connection.execute(select(voted_replies.c.thread_ts).where(*matches)).scalar()
-    if thread_ts is None:
+    columns = (voted_replies.c.thread_ts, voted_replies.c.facts)
+    known = connection.execute(select(*columns).where(*matches)).one_or_none()
+    if known is None:
         return None
-    empty = {"thread_ts": thread_ts, "ran": False, "voted_at": press.ts, "presses": "[]"}
+    empty = {"thread_ts": known.thread_ts, "ran": False, "voted_at": press.ts, "presses": "[]"}
     _insert_once(connection, votes, owner | {"user_id": user} | empty)
     row = [votes.c[name] == value for name, value in (owner | {"user_id": user}).items()]
     stored = connection.execute(select(votes.c.presses).where(*row).with_for_update()).scalar_one()
@@ -77,7 +79,7 @@ def add_press(
         "presses": encode_presses(after),
     }
     connection.execute(update(votes).where(*row).values(values))
-    return VoteChange(count_vote(before), vote)
+    return VoteChange(count_vote(before), vote, known.facts)
 
 
 def count_ran(connection: Connection, key: ReplyKey) -> tuple[int, str]:

@@ -14,7 +14,12 @@ from worker.answering.served_models import is_canary_thread
 def test_each_thread_is_answered_by_its_model(
     harness: WorkerHarness, model: str, tmp_path: Path
 ) -> None:
-    """The canary is an adapter with random weights: its texts differ, its name is in the footer."""
+    """
+    The canary is an adapter with random weights: its texts differ, its name is in the footer.
+
+    Without its setting, the present model continues its thread, on a KV cache without traces of
+    it.
+    """
     canary = write_adapter(tmp_path / "tuned", Path(model))
     with harness.start_worker(model, STARCHAT_CANARY=f"{canary}:50%") as worker:
         for _ in range(2):
@@ -27,6 +32,13 @@ def test_each_thread_is_answered_by_its_model(
             seen.add(is_canary)
             assert ("tuned" in context_text(messages)) is is_canary
             assert (reply_text(messages).strip() == ANSWERS[MUTEX]) is not is_canary
+            if is_canary:
+                continued = job
+    with harness.start_worker(model):
+        follow_up = harness.enqueue_question(MUTEX, previous=continued)
+        messages = harness.wait_for_end(follow_up)
+        assert reply_text(messages).strip() == ANSWERS[MUTEX]
+        assert "tuned" not in context_text(messages)
 
 
 @pytest.mark.redis

@@ -150,6 +150,13 @@ class Generator:
         return loaded
 
     @property
+    def loaded_info(self) -> ModelInfo | None:
+        """The loaded model; `None` while it loads, and if it failed."""
+        task = self._loading
+        is_loaded = task is not None and task.done() and not task.cancelled()
+        return task.result().info if task and is_loaded and task.exception() is None else None
+
+    @property
     def engine(self) -> Engine:
         """The engine that runs the prompts."""
         return self._engine

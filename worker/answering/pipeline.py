@@ -97,7 +97,7 @@ class AnswerPipeline:
         self._metrics = metrics
         self._failpoints = failpoints
         self.layout = ReplyLayout()
-        self._publisher = ReplyPublisher(self.layout, self._answer_cache)
+        self._publisher = ReplyPublisher(self.layout, self._answer_cache, models, metrics)
 
     async def run(self, context: JobContext) -> Outcome:
         """

@@ -16,6 +16,7 @@ from contract.reply_details import (
     limit_count,
     shorten_line,
 )
+from contract.worker_status import ServedModel
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import Generator, LoadedModel
 from worker.answering.publishing.finished_answer import FinishedAnswer, create_reply_id
@@ -174,11 +175,16 @@ def is_same_model(details: ReplyDetails, info: ModelInfo) -> bool:
     return all(getattr(details, name) == value for name, value in now.items())
 
 
+def name_model(info: ModelInfo) -> ServedModel:
+    """Return a model as the details of its replies name it."""
+    revision = shorten_line(info.revision or "", MAX_REVISION_CHARACTERS)
+    return ServedModel(model=shorten_line(info.name), revision=revision)
+
+
 def describe_model(info: ModelInfo) -> dict[str, str]:
-    """Return the fields of the details that name a model."""
+    """Return the fields of the details that name a model and its number format."""
     return {
-        "model": shorten_line(info.name),
-        "revision": shorten_line(info.revision or "", MAX_REVISION_CHARACTERS),
+        **name_model(info).model_dump(),
         "device": shorten_line(info.device, 40),
         "dtype": shorten_line(info.dtype, 40),
     }

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contract.job import Thread, prefix_scope
+from contract.worker_status import ServedModel
 from worker.answering.generator import Generator
+from worker.answering.reply_plans import name_model
 from worker.engine import Engine, LoadError
 from worker.engine.loading.adapter import share_tokenizer
 
@@ -55,6 +57,11 @@ class ServedModels:
         The canary loads first. Later, one that restarts delays its threads alone.
         """
         return self.stable.is_loading()
+
+    def list_models(self) -> tuple[ServedModel, ...]:
+        """Return the models that are loaded, as the details of their replies name them."""
+        infos = [generator.loaded_info for generator in self.by_setting.values()]
+        return tuple(name_model(info) for info in infos if info is not None)
 
     async def wait_for_models(self) -> int:
         """

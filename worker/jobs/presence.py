@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.worker_status import WorkerStatus, live_workers
+from contract.worker_status import ServedModel, WorkerStatus, live_workers
 
 DEAD_ENTRY_SECONDS = 3600
 """Seconds after which the status of a dead worker is deleted."""
@@ -18,7 +18,13 @@ class WorkerPresence:
         self._name = name
 
     async def publish_status(
-        self, *, slots: int, busy: int, loading: bool, reply_seconds: float | None
+        self,
+        *,
+        slots: int,
+        busy: int,
+        loading: bool,
+        reply_seconds: float | None,
+        models: tuple[ServedModel, ...] = (),
     ) -> None:
         """Publish the current status; `reply_seconds` is the mean duration of a reply."""
         status = WorkerStatus(
@@ -27,6 +33,7 @@ class WorkerPresence:
             busy_slots=busy,
             loading=loading,
             seconds_per_reply=reply_seconds,
+            models=models,
         )
         await self._redis.hset(keys.WORKER_STATUSES, self._name, status.model_dump_json())
 

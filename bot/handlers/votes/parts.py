@@ -13,6 +13,7 @@ from bot.metrics import Metrics
 from bot.records.database import Records
 from bot.settings import Settings
 from bot.slack.users import UserDirectory
+from bot.store.job_queue import JobQueue
 from bot.store.vote_outbox import VoteOutbox
 
 
@@ -26,6 +27,7 @@ class VoteParts:
     users: UserDirectory
     notices: NoticeOutbox
     metrics: Metrics
+    queue: JobQueue
     failpoints: Failpoints
 
     def build_handler(self) -> VoteHandler:
@@ -50,6 +52,7 @@ class VoteParts:
             ran_line,
             notices,
             self.metrics,
+            self.queue,
             self.settings.starchat_votes_retention_days,
             self.failpoints,
         )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from bot.concurrency import Sweeper
@@ -29,10 +30,13 @@ from bot.records.purge import PurgeScope
 from bot.records.votes import ReplyKey, VoteChange, add_press, drop_old_votes, drop_texts
 from bot.slack.client import CALL_ERRORS, is_refusal
 from bot.store.client import decode_reply, read_clock, retry_redis
+from bot.store.job_queue import JobQueue
 from bot.store.vote_outbox import ENTRIES_PER_PAGE, VoteOutbox
 from contract import keys
 from contract.job import Thread
+from contract.reply_details import ReplyDetails
 from contract.usage import SECONDS_PER_DAY
+from contract.worker_status import ServedModel
 
 log = structlog.get_logger()
 
@@ -54,6 +58,7 @@ class VoteKeeper:
     ran_line: RanLine
     notices: NoticeOutbox
     metrics: Metrics
+    queue: JobQueue
     retention_days: int
     failpoints: Failpoints = field(default_factory=Failpoints)
     _cleaned_at: float = field(init=False, default=-RETENTION_INTERVAL_SECONDS)
@@ -171,10 +176,17 @@ class VoteKeeper:
         kind = _name_change(change)
         if kind is None:
             return
-        self.metrics.count_vote(kind)
+        self.metrics.count_vote(kind, _name_model(change), self._list_served())
         log.info("vote stored", channel=vote.channel, ts=vote.message_ts, kind=kind)
         if kind == "withdrawn" and vote.press.kind is PressKind.TOGGLE:
             self._tell_voter(vote, Sentence.VOTE_WITHDRAWN)
+
+    def _list_served(self) -> list[ServedModel]:
+        """Return what the live workers serve; nothing while Redis is away."""
+        try:
+            return [model for worker in self.queue.live_workers() for model in worker.models]
+        except RedisError:
+            return []
 
     def _refuse_vote(self, vote: CastVote) -> None:
         log.error("vote not stored", channel=vote.channel)
@@ -202,6 +214,15 @@ class VoteKeeper:
         dropped = self.records.write(use, LONG_USE_SECONDS)
         self._cleaned_at = time.monotonic()
         log.info("old votes dropped", votes=dropped)
+
+
+def _name_model(change: VoteChange) -> ServedModel:
+    """Return the model of the reply; one without a name if its facts are not known."""
+    try:
+        details = ReplyDetails.model_validate_json(change.facts)
+    except ValidationError:
+        details = ReplyDetails()
+    return ServedModel(model=details.model, revision=details.revision)
 
 
 def _name_change(change: VoteChange) -> str | None:

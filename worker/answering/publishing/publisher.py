@@ -10,21 +10,25 @@ import structlog
 
 from contract.language import Translatable
 from contract.texts import describe_stop, join_sentences
+from contract.worker_status import ServedModel
 from worker import render
 from worker.answering.answer_cache import AnswerCache, StoreMode
 from worker.answering.pipeline_run import PipelineRun
 from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout, choose_layout
 from worker.answering.publishing.reworks import (
+    STORED_VERSIONS,
     add_note,
     collect_controls,
     describe_checks,
     note_replay,
     select_mode,
 )
+from worker.answering.served_models import ServedModels
 from worker.errors import NoReplyError
 from worker.jobs.job_context import Outcome
 from worker.jobs.job_state import LAYOUT_KIND
+from worker.metrics import Metrics
 from worker.render import ComposedReply
 from worker.slack.thread_messages import ReplyState
 
@@ -37,6 +41,8 @@ class ReplyPublisher:
 
     _layout: ReplyLayout
     _answer_cache: AnswerCache
+    _models: ServedModels
+    _metrics: Metrics
 
     async def publish_answer(self, run: PipelineRun, answer: FinishedAnswer) -> Outcome:
         """Replace the placeholder with the reply, or withdraw it if the question was deleted."""
@@ -67,7 +73,13 @@ class ReplyPublisher:
         stored = answer.to_stored_answer(is_covered=composed.is_covered)
         await self._answer_cache.store_answer(run.context.job, stored, mode)
         _log_reply(run.job_id, answer, composed)
+        if run.rework not in STORED_VERSIONS:
+            self._count_verdicts(answer, composed)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
+
+    def _count_verdicts(self, answer: FinishedAnswer, composed: ComposedReply) -> None:
+        model = ServedModel(model=answer.details.model, revision=answer.details.revision)
+        self._metrics.count_verdicts(model, composed.verdicts, self._models.list_models())
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
         shown = await run.message.read_first() if run.progress.has_run else {}

@@ -28,6 +28,7 @@ from worker.engine.loading.memory import (
     plan_kv_cache,
 )
 from worker.engine.loading.progress import Progress, report_progress
+from worker.engine.loading.revision import find_revision
 from worker.engine.loading.weights import WeightsSource, load_weights
 from worker.engine.protocol import EngineConfig, gguf_cache_directory
 
@@ -85,7 +86,7 @@ def load_model(
     )
     info = ModelInfo(
         name=display_name(engine_config.model, checkpoint),
-        revision=engine_config.revision,
+        revision=find_revision(engine_config.revision, checkpoint),
         directory=directory.absolute(),
         max_positions=max_positions,
         vocab_size=min(network.config.vocab_size, len(network.get_input_embeddings().weight)),
