@@ -170,7 +170,7 @@ class Composition:
             notices,
             ReworkHandler(
                 job_builder,
-                rules,
+                admission,
                 queue,
                 inbox,
                 job_updates,
@@ -376,7 +376,7 @@ class Composition:
         sweeps = [
             sessions.end_due,
             deletion.delete_due,
-            reworks.rules.refresh_due,
+            reworks.admission.rules.refresh_due,
         ]
         follow_up = StopFollowUp(
             stops, poster, cache, shared.background, sweeps, notices.languages, failpoints

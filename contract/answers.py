@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract import keys
+from contract.earlier_answer import EarlierAnswer
 from contract.reply_rules import MAX_CANDIDATES
 
 PREVIOUS_SUFFIX: Final = ":previous"
@@ -41,13 +42,15 @@ class Answer(AnswerVersion):
     An answer. One that was cut has `prompt_ids` and `cut_ids`, with which the turn can go further.
 
     `others` are candidates that were generated beside it, the next one to show first. `is_covered`
-    is whether readers see a notice in place of its text.
+    is whether readers see a notice in place of its text. A reply that only points to an
+    `earlier_answer` has no text: it is no turn of a conversation.
     """
 
     prompt_ids: tuple[TokenId, ...] = ()
     cut_ids: tuple[TokenId, ...] = ()
     others: tuple[AnswerVersion, ...] = Field(default=(), max_length=MAX_CANDIDATES - 1)
     is_covered: bool = False
+    earlier_answer: EarlierAnswer | None = None
 
     @property
     def is_cut(self) -> bool:

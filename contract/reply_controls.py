@@ -17,6 +17,7 @@ from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.texts import (
     ANOTHER_BUTTON,
+    ANYWAY_BUTTON,
     BAD_LABEL,
     CONTINUE_BUTTON,
     CURRENT_CODE_BUTTON,
@@ -59,6 +60,7 @@ REWORK_BUTTONS: Final = {
     ReworkKind.CONTINUE: CONTINUE_BUTTON,
     ReworkKind.REPLAY: REPLAY_BUTTON,
     ReworkKind.SHOW: SHOW_BUTTON,
+    ReworkKind.ANYWAY: ANYWAY_BUTTON,
 }
 
 Block = dict[str, Any]
@@ -149,6 +151,22 @@ def build_controls(
     return (
         {"type": "actions", "elements": buttons},
         {"type": "context_actions", "elements": quiet},
+    )
+
+
+def build_pointer_controls(
+    address: ReplyAddress, reply_id: str, *, language: Language, is_direct: bool
+) -> tuple[Block, ...]:
+    """
+    Return the controls of a reply that points to an earlier answer.
+
+    All who may ask here may have the question answered. Only the asker deletes the reply.
+    """
+    anyway = build_rework_button(ReworkKind.ANYWAY, address, reply_id, language)
+    delete = _build_delete_button(address, language, [] if is_direct else [address.asker])
+    return (
+        {"type": "actions", "elements": [anyway]},
+        {"type": "context_actions", "elements": [delete]},
     )
 
 

@@ -1,4 +1,4 @@
-"""Rework: a job that changes the finished reply to its question, for the person who asked."""
+"""Rework: a job that changes the finished reply to its question, after a press of a button."""
 
 from enum import StrEnum
 
@@ -20,6 +20,8 @@ class ReworkKind(StrEnum):
     """Generate it once more with the same seed, and compare."""
     SHOW = "show"
     """Show a reply that is covered because of its wording."""
+    ANYWAY = "anyway"
+    """Answer a question whose reply only points to an earlier answer."""
 
 
 class Rework(BaseModel):

@@ -136,11 +136,12 @@ class ReworkHarness:
         kind: ReworkKind,
         failpoints: Failpoints | None = None,
         fields: dict[str, str] | None = None,
+        reply_id: str = "",
     ) -> Outcome:
-        """Run a job that works on the reply, as the bot fills it in."""
+        """Run a job that works on the reply, or on version `reply_id`, as the bot fills it in."""
         first, *later = self.reply.visible_messages
         present = (await self.read_versions())[0]
-        rework = Rework(kind=kind, reply_id=present.reply_id if present else "0")
+        rework = Rework(kind=kind, reply_id=reply_id or (present.reply_id if present else "0"))
         self.reply.job = self.reply.job.model_copy(update={"rework": rework})
         files = [file["id"] for message in later for file in message.get("files", [])]
         surplus = Surplus(messages=tuple(m["ts"] for m in later), files=tuple(files))

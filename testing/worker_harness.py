@@ -16,7 +16,7 @@ from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
 TEAM = "T0FAKE0001"
-END_STATES = {"final", "error", "notice"}
+END_STATES = {"final", "error", "notice", "pointer"}
 """States after which the app's messages do not change."""
 FAST_SETTINGS = {
     "STARCHAT_LEASE_SECONDS": "3",

@@ -38,6 +38,12 @@ class Metrics:
             "Generated tokens per second, over the last seconds.",
             registry=self.registry,
         )
+        self._earlier_answers = Counter(
+            "starchat_earlier_answers",
+            "Replies that pointed to an earlier answer, and those answered anyway afterwards.",
+            ["event"],
+            registry=self.registry,
+        )
         self._outcomes = Counter(
             "starchat_jobs", "Ended jobs by outcome.", ["outcome"], registry=self.registry
         )
@@ -76,6 +82,10 @@ class Metrics:
     def count_outcome(self, outcome: str) -> None:
         """Count the end of a job."""
         self._outcomes.labels(outcome=outcome).inc()
+
+    def count_earlier_answer(self, event: str) -> None:
+        """Count a reply that points to an earlier answer. It is `shown` or `answered_anyway`."""
+        self._earlier_answers.labels(event=event).inc()
 
     def count_call(self, method: str, outcome: str) -> None:
         """Count a Web API call. The outcome is `ok`, `limited`, `refused` or `failed`."""

@@ -76,6 +76,7 @@ def find_in_redis(redis: Redis, reply_id: str) -> Iterator[Line]:
                 **address,
                 "question_ts": question_ts,
                 "is_previous": bool(version),
+                "points_to_earlier_answer": answer.earlier_answer is not None,
                 **describe_reply(answer.details),
             }
 

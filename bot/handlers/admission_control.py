@@ -60,7 +60,7 @@ class AdmissionControl:
         is_addressed = admission.is_addressed(post, self.identity)
         if not post.can_ask or not (is_addressed or post.is_thread_reply):
             return post
-        user = self._lookup_author(post, source)
+        user = self._lookup_user(post.thread.team, post.author, source)
         is_known = user.is_resolved or user.is_guest
         if is_addressed and not is_known and source is not Source.LAST_TRY:
             raise UserLookupError("users.info did not say whether an author is a bot")
@@ -92,6 +92,23 @@ class AdmissionControl:
         refusal = self.rules.refuse_author(post, rules, source)
         return Admission(refusal or Verdict.ANSWER, rules)
 
+    def admit_presser(
+        self, channel: str, user: str, user_team: str, source: Source
+    ) -> tuple[ChannelRules, Verdict | None]:
+        """
+        Return the rules of a channel, and the verdict about a user who may not ask there.
+
+        The user pressed a button that has a question answered. Raises what its `Source` says, and
+        `UserLookupError` if Slack does not say whether the user is a guest.
+        """
+        if user_team != self.identity.team and not self.policy.allow_external:
+            return DEFAULT_RULES, Verdict.OUTSIDER
+        if not self.policy.allow_guests:
+            refusal = self._check_guest(self.identity.team, user, source)
+            if refusal is not None:
+                return DEFAULT_RULES, refusal
+        return self.rules.admit_user(channel, user, source)
+
     def _read_rules(self, post: MessagePosted, source: Source) -> ChannelRules:
         is_direct = post.channel_type is ChannelType.IM
         return DEFAULT_RULES if is_direct else self.rules.read_rules(post.thread.channel, source)
@@ -110,7 +127,9 @@ class AdmissionControl:
         )
         if verdict in {Verdict.IGNORE, Verdict.OUTSIDER} or self.policy.allow_guests:
             return verdict
-        return self._check_guest(post, source) or verdict
+        if post.bot_ids:
+            return verdict
+        return self._check_guest(post.thread.team, post.author, source) or verdict
 
     def _read_mode(self, post: MessagePosted) -> ThreadMode | None:
         mode = self.thread_modes.get_mode(post.thread, post.ts)
@@ -142,22 +161,18 @@ class AdmissionControl:
                 raise
             return None
 
-    def _check_guest(self, post: MessagePosted, source: Source) -> Verdict | None:
+    def _check_guest(self, team: str, author: str, source: Source) -> Verdict | None:
         """
         Return the verdict about a guest, and `None` for a member.
 
         Raises `UserLookupError` if Slack does not say what an author is. On the last try, the
         author is asked to try again: nothing says that the author is no member.
         """
-        if post.bot_ids:
-            return None
-        user = self._lookup_author(post, source)
+        user = self._lookup_user(team, author, source)
         verdict = admission.refuse_guest(is_guest=user.is_guest, is_resolved=user.is_resolved)
         if verdict is Verdict.UNVERIFIED and source is not Source.LAST_TRY:
             raise UserLookupError("users.info did not say whether an author is a guest")
         return verdict
 
-    def _lookup_author(self, post: MessagePosted, source: Source) -> User:
-        return self.users.lookup_author(
-            post.thread.team, post.author, cached_only=source is Source.CACHE
-        )
+    def _lookup_user(self, team: str, user: str, source: Source) -> User:
+        return self.users.lookup_author(team, user, cached_only=source is Source.CACHE)

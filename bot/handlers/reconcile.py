@@ -6,13 +6,13 @@ from typing import Any, Final
 from redis import Redis
 
 from bot.messages.events import MessagePosted
-from bot.messages.message import BotIdentity, read_metadata
+from bot.messages.message import POINTER_STATE, BotIdentity, read_metadata
 from bot.slack.poster import Poster
 from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import job_id
 
-FINISHED_STATES: Final = frozenset({"final", "error", "notice"})
+FINISHED_STATES: Final = frozenset({"final", "error", "notice", POINTER_STATE})
 """Metadata states of messages that are complete."""
 
 

@@ -25,6 +25,8 @@ TEXT_SUBTYPES: Final = frozenset(
 
 FINAL_STATE: Final = "final"
 """Metadata state of a complete reply; in any other state it is no turn yet."""
+POINTER_STATE: Final = "pointer"
+"""Metadata state of a reply that only points to an earlier answer: it is no turn."""
 
 SERVICE_USERS: Final = frozenset({"USLACK", "USLACKBOT"})
 """Users whose messages Slack itself writes."""

@@ -117,11 +117,16 @@ class ReceivedReanswer(_ReplyRequest):
 
 
 class ReceivedRework(_ReplyRequest):
-    """Request for work on a finished reply, pressed at `pressed_at`."""
+    """
+    Request for work on a finished reply, pressed at `pressed_at`.
+
+    `user` asked the question. `presser` is who pressed the button, if not the same person.
+    """
 
     kind: Literal["rework"] = "rework"
     rework: Rework
     pressed_at: Timestamp
+    presser: SlackId | None = None
 
     @property
     def needs_engine(self) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from contract import keys
 from contract.answers import MAX_CANDIDATES_BYTES, Answer, AnswerVersion, previous_field
+from contract.earlier_answer import EarlierAnswer
 from contract.surplus import MAX_SURPLUS, Surplus
 
 
@@ -14,6 +15,10 @@ def test_answer_comes_back_from_json() -> None:
     assert answer.is_cut
     assert not Answer(text="x").is_cut
     assert previous_field("1.0") == "1.0:previous"
+    earlier = EarlierAnswer(author_name="Ada", asked_at=1, num_ran=1, permalink="https://a.b/c")
+    pointer = Answer(text="", reply_id="0a", earlier_answer=earlier)
+    assert Answer.from_json(pointer.model_dump_json(exclude_defaults=True)) == pointer
+    assert pointer.as_version() == AnswerVersion(text="", reply_id="0a")
 
 
 def test_next_candidate_takes_turns_with_the_others() -> None:

@@ -8,7 +8,12 @@ from contract.code_verdicts import MAX_VERDICTS, CodeVerdict, VerdictKind
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from contract.language import Language
-from contract.reply_controls import ReplyAddress, ReplyVersions, build_controls
+from contract.reply_controls import (
+    ReplyAddress,
+    ReplyVersions,
+    build_controls,
+    build_pointer_controls,
+)
 from contract.reply_details import (
     MAX_COUNT,
     MAX_REVISION_CHARACTERS,
@@ -66,6 +71,19 @@ def test_only_the_asker_sees_the_controls() -> None:
     assert (details["value"], details["visible_to_user_ids"]) == ("1.0 2.0 U1 {}", ["U1"])
     for block in build_controls(ADDRESS, ReplyDetails(), is_direct=True, language=Language.ENGLISH):
         assert not any("visible_to_user_ids" in element for element in block["elements"])
+
+
+def test_pointer_has_no_controls_of_a_text() -> None:
+    """Everyone sees *Answer anyway*; the asker alone deletes the reply."""
+    actions, quiet = build_pointer_controls(
+        ADDRESS, "0a", is_direct=False, language=Language.ENGLISH
+    )
+    [anyway], [delete] = actions["elements"], quiet["elements"]
+    assert (anyway["action_id"], anyway["value"]) == ("anyway_reply", "1.0 2.0 U1 0a")
+    assert "visible_to_user_ids" not in anyway
+    assert (delete["action_id"], delete["visible_to_user_ids"]) == ("delete_reply", ["U1"])
+    _, quiet = build_pointer_controls(ADDRESS, "0a", is_direct=True, language=Language.ENGLISH)
+    assert "visible_to_user_ids" not in quiet["elements"][0]
 
 
 def test_everyone_may_vote() -> None:

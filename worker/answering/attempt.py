@@ -25,6 +25,7 @@ from worker.answering.generation_record import FileUse, GenerationRecord, name_s
 from worker.answering.generator import Generator, LoadedModel
 from worker.answering.publishing.finished_answer import FinishedAnswer, present_facts
 from worker.answering.publishing.reply_layout import ReplyLayout
+from worker.answering.publishing.reworks import FRESH_TEXTS
 from worker.answering.reply_plans import (
     ReplyPlan,
     plan_continuation,
@@ -247,7 +248,7 @@ class GenerationAttempt:
     def _open_race(self, loaded: LoadedModel, request: Request, *, is_last: bool) -> CandidateRace:
         """Return the reply's race. A replay, a continuation and a last attempt have no others."""
         job, layout = self._context.job, self._layout
-        has_others = job.rework is None or job.rework.kind is ReworkKind.REGENERATE
+        has_others = job.rework is None or job.rework.kind in FRESH_TEXTS
         limit = self._generator.limit_candidates(job.rules)
 
         async def score_text(generated: GeneratedText) -> Score:

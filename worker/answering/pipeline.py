@@ -19,10 +19,12 @@ from worker import render
 from worker.answering.answer_cache import NO_VERSIONS, AnswerCache, CachedConversation
 from worker.answering.attempt import AttemptLimits, GenerationAttempt
 from worker.answering.pipeline_run import PipelineRun
+from worker.answering.pointers import save_pointer
 from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.answering.publishing.publisher import ReplyPublisher
 from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.publishing.reworks import (
+    FRESH_TEXTS,
     KEEPING_TEXT,
     STORED_VERSIONS,
     select_version,
@@ -163,6 +165,8 @@ class AnswerPipeline:
         answer = FinishedAnswer.from_progress(run.context.job, run.progress)
         if answer is None and run.rework in STORED_VERSIONS:
             answer = await self._bring_back(run)
+        elif answer is None and run.earlier_answer is not None:
+            answer = await save_pointer(run, self._failpoints)
         elif answer is None:
             conversation = await self._answer_cache.recall_conversation(run.context.job)
             attempt = await self._generate(run, conversation)
@@ -196,13 +200,13 @@ class AnswerPipeline:
             await run.message.ensure_placeholder(progress, None)
             return
         status: Translatable | None
-        if run.rework in KEEPING_TEXT:
+        if run.rework in KEEPING_TEXT or run.earlier_answer is not None:
             status = None
         else:
             generator = self._models.choose(run.context.job.thread)
             status = render.texts.RETRYING if is_retry else generator.describe_wait()
         await run.message.ensure_placeholder(progress, status)
-        if run.rework is ReworkKind.REGENERATE:
+        if run.rework in FRESH_TEXTS:
             await run.message.surplus.delete_old()
         is_exhausted = (
             progress.attempts >= self._limits.max_attempts or progress.recoveries >= MAX_RECOVERIES

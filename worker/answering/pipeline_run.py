@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contract.earlier_answer import EarlierAnswer
 from contract.rework import ReworkKind
 from worker.answering.answer_cache import NO_VERSIONS, ReplyVersions
 from worker.jobs.job_context import JobContext
@@ -25,13 +26,21 @@ class PipelineRun:
         return None if self.context.job.rework is None else self.context.job.rework.kind
 
     @property
+    def earlier_answer(self) -> EarlierAnswer | None:
+        """The earlier answer to which the reply points; `None` if the model answers."""
+        return self.context.job.earlier_answer if self.rework is None else None
+
+    @property
     def is_stale(self) -> bool:
         """Whether the reply is no longer the one that the job was to work on."""
         rework, present = self.context.job.rework, self.versions.present
         has_begun = self.progress.has_run or self.progress.answer is not None
         if rework is None or has_begun:
             return False
-        return present is None or present.reply_id != rework.reply_id
+        if present is None:
+            # A pointer to an earlier answer has no text that could be lost.
+            return rework.kind is not ReworkKind.ANYWAY
+        return present.reply_id != rework.reply_id
 
     @property
     def job_id(self) -> str:

@@ -10,6 +10,7 @@ from worker.render.compose import (
     parse_reply,
 )
 from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
+from worker.render.pointer import compose_pointer
 from worker.render.texts import compose_status, compose_stop_notice
 from worker.render.wording import compose_cover
 
@@ -24,6 +25,7 @@ __all__ = [
     "compose_final",
     "compose_growing",
     "compose_plain",
+    "compose_pointer",
     "compose_reply",
     "compose_status",
     "compose_stop_notice",

@@ -49,9 +49,11 @@ class ReplyState(StrEnum):
     GROWING = "growing"
     FINAL = "final"
     ERROR = "error"
+    POINTER = "pointer"
+    """It points to an earlier answer, and is no turn of the conversation."""
 
 
-END_STATES: Final = frozenset({ReplyState.FINAL, ReplyState.ERROR})
+END_STATES: Final = frozenset({ReplyState.FINAL, ReplyState.ERROR, ReplyState.POINTER})
 """States of a part that is not changed any more."""
 
 PRIORITY_BY_STATE: Final[Mapping[str, Priority]] = {
@@ -59,6 +61,7 @@ PRIORITY_BY_STATE: Final[Mapping[str, Priority]] = {
     ReplyState.GROWING: Priority.REPLY,
     ReplyState.FINAL: Priority.FINAL,
     ReplyState.ERROR: Priority.FINAL,
+    ReplyState.POINTER: Priority.FINAL,
 }
 
 

@@ -1,6 +1,8 @@
 """
 Rework: *Regenerate*, *Previous*, *Continue* and *Replay* change a finished reply in place.
 
+*Answer anyway* puts an answer in the place of a reply that only points to an earlier one.
+
 A press is a job like a question: accepted by what Redis holds, read afterwards, and taken by a
 worker in its thread's order. Until a worker begins, the reply stays as it is.
 """
@@ -15,12 +17,14 @@ import structlog
 from bot import texts
 from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import JobBuilder, Source
-from bot.handlers.rules.rule_reader import RuleReader
+from bot.messages.admission import Verdict
 from bot.messages.block_actions import ReworkRequested
-from bot.messages.message import Message, read_metadata
+from bot.messages.message import POINTER_STATE, Message, read_metadata
 from bot.notices import Notice, Sentence
+from bot.rules.channel_rules import ChannelRules
 from bot.slack.poster import Poster
 from bot.store.acceptance import REFUSED_OUTCOMES, EnqueueOutcome
 from bot.store.client import NotCachedError, retry_redis
@@ -36,6 +40,10 @@ from contract.surplus import MAX_SURPLUS, Surplus
 
 log = structlog.get_logger()
 
+SHARED_WORK: Final = frozenset({ReworkKind.ANYWAY})
+"""Work for which all may press who may ask in the channel; for other work, the asker alone."""
+LATE_WORK: Final = frozenset({ReworkKind.ANYWAY, ReworkKind.SHOW})
+"""Work on a reply that later turns may follow: they do not build on what it changes."""
 FIRST_LOOK_SECONDS: Final = 0.5
 """Seconds after which a press that no worker has taken gets a sign."""
 
@@ -45,7 +53,7 @@ class ReworkHandler:
     """Handles presses. Methods raise `RedisError`."""
 
     job_builder: JobBuilder
-    rules: RuleReader
+    admission: AdmissionControl
     queue: JobQueue
     inbox: Inbox
     job_updates: JobUpdates
@@ -59,7 +67,8 @@ class ReworkHandler:
     def accept_press(self, request: ReworkRequested) -> None:
         """Accept a press as a job, once; tell its person why if that is refused."""
         thread, address = request.thread, request.address
-        if not thread.channel.startswith("D") and request.user != address.asker:
+        is_open = thread.channel.startswith("D") or request.rework.kind in SHARED_WORK
+        if not is_open and request.user != address.asker:
             self._tell(thread, request.user, Notice(Sentence.CONTROL_REFUSED))
             return
         job = job_id(thread.team, thread.channel, address.ts)
@@ -77,6 +86,7 @@ class ReworkHandler:
             user_team=request.user_team,
             rework=request.rework,
             pressed_at=request.pressed_at,
+            presser=None if request.user == address.asker else request.user,
             files=self.queue.find_reply_files(job),
         )
         receipt = self.inbox.accept(received)
@@ -100,8 +110,7 @@ class ReworkHandler:
         parts = self.job_builder.thread_cache.find_whole_reply(
             received.thread, received.ts, received.files
         )
-        channel = received.thread.channel
-        rules, verdict = self.rules.admit_user(channel, received.user, source)
+        rules, verdict = self._admit(received, source)
         refusal = _check_thread(messages, parts, received)
         refusal = refusal or (None if verdict is None else Sentence(verdict.value))
         if refusal is not None:
@@ -124,17 +133,29 @@ class ReworkHandler:
             raise NotCachedError
         self.failpoints.hit(Failpoint.AFTER_FILL)
 
+    def _admit(
+        self, received: ReceivedRework, source: Source
+    ) -> tuple[ChannelRules, Verdict | None]:
+        """Return the rules of a channel, and the verdict about a person who may not ask there."""
+        channel, presser = received.thread.channel, received.presser
+        if presser is None:
+            return self.admission.rules.admit_user(channel, received.user, source)
+        return self.admission.admit_presser(channel, presser, received.user_team, source)
+
     def refuse_rework(self, received: ReceivedRework, sentence: Sentence) -> None:
         """Tell why a press that was accepted does nothing."""
         log.info("rework refused", job=received_job_id(received), why=sentence.value)
-        self._tell(received.thread, received.user, Notice(sentence))
+        self._tell(received.thread, received.presser or received.user, Notice(sentence))
 
     def _find_refusal(self, thread: Thread, ts: str, rework: Rework) -> Sentence | None:
         """Return why Redis alone speaks against a press; `None` if nothing does."""
         present, previous = self.answers.read_versions(thread, ts)
         if present is None:
-            return Sentence.REPLY_NOT_KEPT
-        if present.reply_id != rework.reply_id:
+            # A pointer has no text that could be lost, and its own message tells what it is.
+            return None if rework.kind is ReworkKind.ANYWAY else Sentence.REPLY_NOT_KEPT
+        is_pointer = present.earlier_answer is not None
+        fits = is_pointer == (rework.kind is ReworkKind.ANYWAY)
+        if present.reply_id != rework.reply_id or not fits:
             return Sentence.REPLY_CHANGED
         if rework.kind is ReworkKind.PREVIOUS and previous is None:
             return Sentence.PREVIOUS_NOT_KEPT
@@ -145,8 +166,7 @@ class ReworkHandler:
         own = job_id(thread.team, thread.channel, ts)
         # Slack's timestamps have a fixed width, so their order as text is their order in time.
         is_later = any(job > own for job in self.job_updates.list_unfinished_jobs(thread))
-        # A covered reply was written before them.
-        return Sentence.LATER_TURN if is_later and rework.kind is not ReworkKind.SHOW else None
+        return Sentence.LATER_TURN if is_later and rework.kind not in LATE_WORK else None
 
     def _show_wait(self, received: ReceivedRework) -> None:
         thread, languages = received.thread, self.commands.notices.languages
@@ -167,8 +187,10 @@ def _check_thread(
         return Sentence.QUESTION_NOT_FOUND
     if not parts or read_metadata(parts[0]).get("part") != 1:
         return Sentence.REPLY_DELETED
-    if received.rework.kind is ReworkKind.SHOW:
-        # The model wrote it before the later turns.
+    is_pointer = read_metadata(parts[0]).get("state") == POINTER_STATE
+    if is_pointer != (received.rework.kind is ReworkKind.ANYWAY):
+        return Sentence.REPLY_CHANGED
+    if received.rework.kind in LATE_WORK:
         return None
     is_later = any((m.question_ts or "") > received.ts for m in messages)
     return Sentence.LATER_TURN if is_later else None

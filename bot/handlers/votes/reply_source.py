@@ -7,14 +7,21 @@ from typing import Final
 from slack_sdk.errors import SlackApiError
 
 from bot.messages.content.json_fields import Json, get_text, list_mappings
-from bot.messages.message import FINAL_STATE, AuthorKind, BotIdentity, Message, read_metadata
+from bot.messages.message import (
+    FINAL_STATE,
+    POINTER_STATE,
+    AuthorKind,
+    BotIdentity,
+    Message,
+    read_metadata,
+)
 from bot.messages.votes.entries import CastVote
 from bot.records.votes import ReplyKey, VotedReply
 from bot.slack.budget import pace_calls
 from bot.slack.client import error_name
 from bot.store.thread_cache import ThreadCache
 from contract.job import Thread
-from contract.reply_controls import DETAILS_ACTION_ID, ReplyAddress
+from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID, ReplyAddress
 from contract.reply_details import ReplyDetails
 from contract.slack_budget import Priority
 from contract.slack_errors import UNREADABLE_ERRORS
@@ -34,6 +41,8 @@ class FoundReply:
     details: ReplyDetails
     asker: str = ""
     """The user who asked; empty if the message does not say."""
+    is_pointer: bool = False
+    """Whether it only points to an earlier answer: it can be deleted, and has no votes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +126,31 @@ class ReplySource:
     def _parse_reply(self, channel: str, raw: Json) -> FoundReply | None:
         payload, thread_ts = read_metadata(raw), get_text(raw, "thread_ts")
         question = payload.get("question")
-        if not self.identity.is_author_of(raw) or payload.get("state") != FINAL_STATE:
+        state = payload.get("state")
+        if not self.identity.is_author_of(raw) or state not in {FINAL_STATE, POINTER_STATE}:
             return None
         if not isinstance(question, str) or not thread_ts:
             return None
         thread = Thread(team=self.identity.team, channel=channel, ts=thread_ts)
-        value = _read_details_value(raw)
-        return FoundReply(raw, thread, question, read_details(raw), _parse_asker(value))
+        is_pointer = state == POINTER_STATE
+        value = _read_value(raw, DELETE_ACTION_ID if is_pointer else DETAILS_ACTION_ID)
+        return FoundReply(
+            raw, thread, question, read_details(raw), _parse_asker(value), is_pointer=is_pointer
+        )
 
 
 def read_details(raw: Json) -> ReplyDetails:
     """Return the details that a reply's message carries in its button; empty ones without it."""
     try:
-        return ReplyDetails.from_value(_read_details_value(raw).split(" ", 3)[3])
+        return ReplyDetails.from_value(_read_value(raw, DETAILS_ACTION_ID).split(" ", 3)[3])
     except (ValueError, IndexError):
         return ReplyDetails()
 
 
-def _read_details_value(raw: Json) -> str:
+def _read_value(raw: Json, action_id: str) -> str:
     for block in list_mappings(raw, "blocks"):
         for element in list_mappings(block, "elements"):
-            if element.get("action_id") == DETAILS_ACTION_ID:
+            if element.get("action_id") == action_id:
                 return get_text(element, "value")
     return ""
 

@@ -157,7 +157,7 @@ class VoteKeeper:
             )
         if change is None:
             found = self.source.find_reply(vote.channel, vote.thread_ts, vote.message_ts)
-            if found is None:
+            if found is None or found.is_pointer:
                 self._tell_voter(vote, Sentence.VOTE_GONE)
                 return None
             key, reply = self.source.describe_reply(found, vote)

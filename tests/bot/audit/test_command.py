@@ -72,6 +72,7 @@ def test_reply_is_found_in_redis_and_in_the_database(
         "2.0",
         True,
     )
+    assert cached["points_to_earlier_answer"] is False
     assert recorded["source"] == "database"
     assert recorded["votes"] == [{"opinion": "up", "reason": None, "ran": False, "voted_at": "3.0"}]
 

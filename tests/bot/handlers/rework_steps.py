@@ -5,6 +5,7 @@ from slack_sdk import WebClient
 
 from contract import keys
 from contract.answers import Answer, previous_field
+from contract.earlier_answer import EarlierAnswer
 from contract.job import Job
 from contract.language import Language
 from contract.reply_controls import (
@@ -12,6 +13,8 @@ from contract.reply_controls import (
     ReplyAddress,
     ReplyVersions,
     build_controls,
+    build_pointer_controls,
+    build_rework_button,
 )
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
@@ -21,6 +24,12 @@ from testing.workspace import ADA, GENERAL, Workspace, message_texts
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
 
 REPLY_ID = "0a0b0c"
+EARLIER = EarlierAnswer(
+    author_name="Lin",
+    asked_at=1_793_700_000,
+    num_ran=2,
+    permalink="https://example.slack.com/archives/C1/p1",
+)
 
 
 def store_answers(redis: Redis, ts: str, present: Answer, previous: Answer | None = None) -> None:
@@ -41,13 +50,32 @@ def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, aske
     controls = build_controls(
         address, details, versions, is_direct=True, has_code=True, language=Language.ENGLISH
     )
+    anyway = build_rework_button(ReworkKind.ANYWAY, address, REPLY_ID, Language.ENGLISH)
+    web.chat_update(
+        channel=GENERAL,
+        ts=reply,
+        text=message["text"],
+        blocks=[*message["blocks"], *controls, {"type": "actions", "elements": [anyway]}],
+        metadata=message["metadata"],
+    )
+
+
+def point_to_earlier(workspace: Workspace, redis: Redis, web: WebClient, ts: str) -> str:
+    """Let the reply to Ada's question point to an earlier answer; return its `ts`."""
+    [reply] = post_answer(workspace, redis, ts, "Lin asked much the same")
+    [message] = [m for m in workspace.bot_replies(GENERAL, ts) if m["ts"] == reply]
+    address = ReplyAddress(thread_ts=ts, ts=ts, asker=ADA)
+    controls = build_pointer_controls(address, REPLY_ID, language=Language.ENGLISH, is_direct=False)
+    payload = message["metadata"]["event_payload"] | {"state": "pointer"}
     web.chat_update(
         channel=GENERAL,
         ts=reply,
         text=message["text"],
         blocks=[*message["blocks"], *controls],
-        metadata=message["metadata"],
+        metadata=message["metadata"] | {"event_payload": payload},
     )
+    store_answers(redis, ts, Answer(text="", reply_id=REPLY_ID, earlier_answer=EARLIER))
+    return reply
 
 
 def finish_reply(

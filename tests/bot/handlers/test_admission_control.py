@@ -21,7 +21,7 @@ from bot.store.thread_modes import ThreadModes
 from contract import keys
 from contract.job import Streaming
 from testing.slack_events import BOT_IDENTITY, MENTION, make_message_event, message_ts
-from testing.workspace import ADA, DEPLOYBOT, Workspace
+from testing.workspace import ADA, DEPLOYBOT, GENERAL, Workspace
 from tests.bot.handlers.rule_parts import build_rule_reader
 
 
@@ -119,3 +119,13 @@ def test_failed_lookup_of_a_tools_user_is_repeated(
         workspace.set_faults()
 
     assert not admission.resolve_author(post, Source.SLACK).bot_ids
+
+
+def test_presser_must_be_one_who_may_ask(admission: AdmissionControl) -> None:
+    """A guest, a member of another workspace, and a person whom Slack does not know may not."""
+    for user, team, verdict in (
+        (ADA, BOT_IDENTITY.team, None),
+        (ADA, "T0OTHER001", Verdict.OUTSIDER),
+        ("U0NOBODY01", BOT_IDENTITY.team, Verdict.OUTSIDER),
+    ):
+        assert admission.admit_presser(GENERAL, user, team, Source.SLACK)[1] is verdict

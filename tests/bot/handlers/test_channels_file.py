@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from slack_sdk import WebClient
 
 from bot.rules import texts
-from contract.job import Job, Streaming
+from contract.job import Job, Streaming, job_id
+from contract.rework import ReworkKind
 from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import find_job
+from testing.queue_inspector import TEAM, find_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
+from tests.bot.handlers.rework_steps import point_to_earlier, press_control
 
 MENTION = f"<@{STARCHAT}>"
 GROUP = "S0GROUP001"
@@ -87,6 +90,21 @@ def test_other_person_is_told_why_not(workspace: Workspace, redis: Redis) -> Non
     assert wait_for_ephemeral(workspace, start, LIN)["text"] == str(texts.NOT_ALLOWED)
     assert find_job(redis, GENERAL, talk) is None
     assert find_job(redis, GENERAL, refused) is None
+
+
+def test_other_person_cannot_have_a_question_answered_anyway(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """The button is there for all who may ask; others are told why not."""
+    ts = ask(workspace, f"{MENTION} what is a mutex?", ADA)
+    wait_for_job(redis, GENERAL, ts)
+    reply = point_to_earlier(workspace, redis, web, ts)
+    start = len(workspace.api_calls())
+    press_control(workspace, reply, ReworkKind.ANYWAY, LIN)
+
+    assert wait_for_ephemeral(workspace, start, LIN)["text"] == str(texts.NOT_ALLOWED)
+    own = job_id(TEAM, GENERAL, ts)
+    poll_until(lambda: own not in pending_job_ids(redis), description="the end")
 
 
 def test_anybody_learns_what_the_model_is_told(workspace: Workspace) -> None:

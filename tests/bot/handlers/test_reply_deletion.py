@@ -28,7 +28,7 @@ from testing.workspace import (
 )
 from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer, set_job_fields
-from tests.bot.handlers.rework_steps import add_controls
+from tests.bot.handlers.rework_steps import add_controls, point_to_earlier
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -144,6 +144,18 @@ def test_reaction_deletes_for_administrators_and_the_asker(
     for (ts, second), user in zip(replies, (SAM, ADA), strict=True):
         workspace.set_reaction(user, GENERAL, second, "wastebasket")
         wait_until_deleted(workspace, redis, ts)
+
+
+def test_reaction_deletes_a_pointer_to_an_earlier_answer(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Its message says who asked, long after its job is forgotten."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    reply = point_to_earlier(workspace, redis, web, ts)
+    redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}")
+    workspace.set_reaction(ADA, GENERAL, reply, "wastebasket")
+    wait_until_deleted(workspace, redis, ts)
+    assert not redis.hexists(keys.answer_cache(TEAM, GENERAL, ts), ts)
 
 
 def test_reaction_to_a_file_deletes_its_reply(

@@ -19,9 +19,11 @@ from testing.queue_inspector import TEAM, pending_job_ids
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
 from tests.bot.handlers.edit_steps import ask_as_ada
 from tests.bot.handlers.rework_steps import (
+    EARLIER,
     REPLY_ID,
     add_controls,
     finish_reply,
+    point_to_earlier,
     press_control,
     store_answers,
     wait_for_rework,
@@ -89,6 +91,12 @@ def change_reply(scene: Scene) -> None:
     store_answers(scene.redis, scene.ts, Answer(text="Another", reply_id="ff"))
 
 
+def become_pointer(scene: Scene) -> None:
+    """The reply points to an earlier answer: no text can be generated once more."""
+    pointer = Answer(text="", reply_id=REPLY_ID, earlier_answer=EARLIER)
+    store_answers(scene.redis, scene.ts, pointer)
+
+
 def ask_again(scene: Scene) -> None:
     """A later question of the thread waits."""
     ask_as_ada(scene.workspace, scene.redis, "@StarChat and in place?", scene.ts)
@@ -131,6 +139,25 @@ def test_covered_reply_can_be_shown_after_later_turns(scene: Scene) -> None:
     )
 
 
+def test_colleague_has_a_question_answered_anyway(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Several presses are one job for the person who asked, also after a later turn."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    reply = point_to_earlier(workspace, redis, web, ts)
+    answer_later(Scene(workspace, redis, web, ts, [reply]))
+    for user in (LIN, LIN, ADA):
+        press_control(workspace, reply, ReworkKind.ANYWAY, user)
+    job = wait_for_rework(redis, ts)
+
+    assert job.rework is not None
+    assert (job.rework.kind, job.rework.reply_id) == (ReworkKind.ANYWAY, REPLY_ID)
+    assert (job.user, job.earlier_answer) == (ADA, None)
+    assert [turn.text for turn in job.turns] == ["sort a list"]
+    assert pending_job_ids(redis) == [job.id]
+    assert redis.hget(f"rq:job:{job.id}", keys.PLACEHOLDER) == reply.encode()
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "words"),
     [
@@ -143,6 +170,8 @@ def test_covered_reply_can_be_shown_after_later_turns(scene: Scene) -> None:
         (fill_queue, ReworkKind.REGENERATE, "You have 8 questions waiting"),
         (lambda _: None, ReworkKind.PREVIOUS, str(texts.PREVIOUS_NOT_KEPT)),
         (lambda _: None, ReworkKind.ANOTHER, str(texts.OTHERS_NOT_KEPT)),
+        (lambda _: None, ReworkKind.ANYWAY, str(texts.REPLY_CHANGED)),
+        (become_pointer, ReworkKind.REGENERATE, str(texts.REPLY_CHANGED)),
     ],
 )
 def test_press_that_can_do_nothing_gets_a_word(

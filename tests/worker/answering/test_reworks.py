@@ -154,7 +154,7 @@ async def test_reply_that_was_forgotten_stays_untouched(harness_of: ReworkHarnes
     before = harness_of.reply.visible_messages
     thread = harness_of.reply.job.thread
     await harness_of.reply.client.delete(keys.answer_cache(thread.team, thread.channel, thread.ts))
-    for kind in ReworkKind:
+    for kind in set(ReworkKind) - {ReworkKind.ANYWAY}:
         assert await harness_of.rework(kind) is Outcome.ABANDONED
     assert harness_of.reply.visible_messages == before
 

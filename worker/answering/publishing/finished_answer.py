@@ -37,6 +37,11 @@ class FinishedAnswer:
         return self.answer.text
 
     @property
+    def is_pointer(self) -> bool:
+        """Whether the reply only points to an earlier answer."""
+        return self.answer.earlier_answer is not None
+
+    @property
     def is_cut(self) -> bool:
         """Whether the reply can go further."""
         return self.answer.is_cut

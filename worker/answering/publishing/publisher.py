@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from contract.language import Translatable
+from contract.rework import ReworkKind
 from contract.texts import describe_stop, join_sentences
 from contract.worker_status import ServedModel
 from worker import render
@@ -54,9 +55,7 @@ class ReplyPublisher:
             sentence = describe_stop(stopped_by) if stopped_by else render.texts.STOPPED
             restored = await self.restore_reply(run, sentence, Outcome.STOPPED)
             return restored or await self._post_stop(run, stopped_by)
-        composed, kind = await self._layout.compose_final(
-            answer.text, answer.facts, choose_layout(run.progress)
-        )
+        composed, kind = await self._compose(answer, choose_layout(run.progress))
         if run.progress.layout_kind is None:
             await run.message.state.write_fields({LAYOUT_KIND: kind})
         if run.rework is not None:
@@ -66,7 +65,7 @@ class ReplyPublisher:
         mode = select_mode(run.rework, answer, run.versions.present)
         await run.message.publish_final(
             add_note(composed.parts, answer.note),
-            state=ReplyState.FINAL,
+            state=_name_state(answer),
             may_exist=run.progress.answer is not None,
             controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
         )
@@ -75,11 +74,21 @@ class ReplyPublisher:
         _log_reply(run.job_id, answer, composed)
         if run.rework not in STORED_VERSIONS:
             self._count_verdicts(answer, composed)
+        if answer.is_pointer or run.rework is ReworkKind.ANYWAY:
+            self._metrics.count_earlier_answer("shown" if answer.is_pointer else "answered_anyway")
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
 
     def _count_verdicts(self, answer: FinishedAnswer, composed: ComposedReply) -> None:
         model = ServedModel(model=answer.details.model, revision=answer.details.revision)
         self._metrics.count_verdicts(model, composed.verdicts, self._models.list_models())
+
+    async def _compose(
+        self, answer: FinishedAnswer, kind: LayoutKind
+    ) -> tuple[ComposedReply, LayoutKind]:
+        earlier = answer.answer.earlier_answer
+        if earlier is not None:
+            return ComposedReply((render.compose_pointer(earlier, answer.facts.language),)), kind
+        return await self._layout.compose_final(answer.text, answer.facts, kind)
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
         shown = await run.message.read_first() if run.progress.has_run else {}
@@ -99,9 +108,7 @@ class ReplyPublisher:
         if run.rework is None or present is None:
             return None
         answer = FinishedAnswer.from_stored_answer(job, present)
-        composed, _ = await self._layout.compose_final(
-            answer.text, answer.facts, LayoutKind.MARKDOWN
-        )
+        composed, _ = await self._compose(answer, LayoutKind.MARKDOWN)
         note = join_sentences(why, render.texts.REPLY_RESTORED)
         parts = add_note(composed.parts, note.translate(job.language))
         if await run.message.surplus.is_left():
@@ -112,7 +119,7 @@ class ReplyPublisher:
         mode = StoreMode.EXTEND
         await run.message.publish_final(
             parts,
-            state=ReplyState.FINAL,
+            state=_name_state(answer),
             may_exist=False,
             controls=collect_controls(job, answer, composed, mode, run.versions),
         )
@@ -126,6 +133,10 @@ class ReplyPublisher:
         parts = [render.compose_status(error.user_message, run.context.job.language)]
         await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
         return Outcome.ERROR_POSTED
+
+
+def _name_state(answer: FinishedAnswer) -> ReplyState:
+    return ReplyState.POINTER if answer.is_pointer else ReplyState.FINAL
 
 
 def _log_reply(job: str, answer: FinishedAnswer, composed: ComposedReply) -> None:
@@ -144,4 +155,5 @@ def _log_reply(job: str, answer: FinishedAnswer, composed: ComposedReply) -> Non
         hints=details.hints,
         hidden_secrets=details.hidden_secrets,
         is_covered=composed.is_covered,
+        is_pointer=answer.is_pointer,
     )

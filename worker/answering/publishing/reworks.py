@@ -7,14 +7,21 @@ from typing import Final
 from contract.answers import Answer
 from contract.code_verdicts import MAX_VERDICTS
 from contract.job import Job
-from contract.reply_controls import Block, ReplyAddress, build_controls
+from contract.reply_controls import (
+    Block,
+    ReplyAddress,
+    build_controls,
+    build_pointer_controls,
+)
 from contract.reply_controls import ReplyVersions as ShownVersions
 from contract.rework import ReworkKind
 from worker.answering.answer_cache import ReplyVersions, StoreMode
 from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.render import ComposedReply, Message, Part, texts
 
-KEEPING_TEXT: Final = frozenset({*ReworkKind} - {ReworkKind.REGENERATE})
+FRESH_TEXTS: Final = frozenset({ReworkKind.REGENERATE, ReworkKind.ANYWAY})
+"""Work that generates a text of which the reply shows nothing yet."""
+KEEPING_TEXT: Final = frozenset(ReworkKind) - FRESH_TEXTS
 """Work during which the reply stays readable; for the other, it becomes a placeholder."""
 STORED_VERSIONS: Final = frozenset({ReworkKind.PREVIOUS, ReworkKind.ANOTHER, ReworkKind.SHOW})
 """Work that shows a version which Redis keeps, and generates nothing."""
@@ -33,7 +40,8 @@ def select_mode(
     kind: ReworkKind | None, answer: FinishedAnswer, present: Answer | None
 ) -> StoreMode:
     """Return what happens to the version before when an answer is stored."""
-    if kind is None:
+    if kind in {None, ReworkKind.ANYWAY}:
+        # A reply that only pointed to an earlier answer is no version to go back to.
         return StoreMode.REPLACE
     is_same_text = present is not None and present.text == answer.text
     if kind in {ReworkKind.ANOTHER, ReworkKind.CONTINUE, ReworkKind.SHOW} or (
@@ -83,10 +91,14 @@ def collect_controls(
 ) -> tuple[Block, ...]:
     """Return the controls of a reply that is about to be stored in this mode."""
     details = describe_checks(answer, composed).details
+    address, is_direct = ReplyAddress.from_job(job), job.thread.channel.startswith("D")
+    if answer.is_pointer:
+        return build_pointer_controls(
+            address, details.reply_id, language=job.language, is_direct=is_direct
+        )
     present, previous = versions
     is_stored = present is not None and present.reply_id == details.reply_id
     before = present if mode is StoreMode.SHIFT and not is_stored else previous
-    is_direct = job.thread.channel.startswith("D")
     buttons = ShownVersions(
         is_cut=answer.is_cut,
         has_previous=mode is not StoreMode.REPLACE and before is not None,
@@ -94,7 +106,7 @@ def collect_controls(
         is_covered=composed.is_covered,
     )
     return build_controls(
-        ReplyAddress.from_job(job),
+        address,
         details,
         buttons,
         language=job.language,

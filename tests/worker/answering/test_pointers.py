@@ -1,0 +1,168 @@
+"""Replies that point to an earlier answer: without the model, and answered anyway on request."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.messages.message import BotIdentity, Message
+from bot.store.asked_questions import AskedQuestions
+from bot.store.usage_sums import UsageSums
+from contract import keys
+from contract.earlier_answer import EarlierAnswer
+from contract.rework import ReworkKind
+from contract.stop import StopRecord
+from testing.reply_harness import ReplyHarness
+from testing.rework_harness import RaisingFailpoints, ReworkHarness
+from testing.tokenizers import write_starchat_tokenizer
+from testing.worker_harness import context_text, reply_text
+from testing.workspace import STARCHAT
+from worker.answering.answer_cache import AnswerCache
+from worker.errors import ModelFailedError
+from worker.failpoints import Failpoint
+from worker.jobs.job_context import Outcome
+from worker.render import texts
+
+ANSWER = "Use a mutex, and hold it for as short a time as you can."
+EARLIER = EarlierAnswer(
+    author_name="Ada <!channel>",
+    asked_at=1_793_700_000,
+    num_ran=2,
+    permalink="https://example.slack.com/archives/C1/p1",
+)
+POINTED = ["pointer"]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with StarChat's tokenizer."""
+    return write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+
+
+@pytest.fixture
+def asked(reply: ReplyHarness, directory: Path) -> ReworkHarness:
+    """A question with an earlier answer; the engine would answer it with `ANSWER`."""
+    reply.job = reply.job.model_copy(update={"earlier_answer": EARLIER})
+    return ReworkHarness(reply, directory, ANSWER)
+
+
+def shown_text(asked: ReworkHarness) -> str:
+    """Return the text of the only message."""
+    [message] = asked.reply.visible_messages
+    return reply_text([message]).strip()
+
+
+async def test_reply_points_to_the_earlier_answer(asked: ReworkHarness) -> None:
+    """The model is not asked, the name pings no one, and the link does not unfurl."""
+    asked.engine.is_broken = True
+    assert await asked.ask() is Outcome.ANSWERED
+
+    [message] = asked.reply.visible_messages
+    assert "Ada <!channel> asked much the same on " in shown_text(asked)
+    assert asked.list_states() == POINTED
+    assert asked.list_buttons() == ["Answer anyway"]
+    assert context_text([message]) == ""
+    actions = {
+        element["action_id"] for block in message["blocks"][1:] for element in block["elements"]
+    }
+    assert actions == {"anyway_reply", "delete_reply"}
+    assert asked.engine.requests == []
+    assert not message.get("attachments")
+
+
+async def test_pointer_is_no_turn(asked: ReworkHarness) -> None:
+    """Neither from the cache of answers nor from Slack; its question is in its user's list."""
+    await asked.ask()
+    reply, job = asked.reply, asked.reply.job
+    conversation = await AnswerCache(reply.client).recall_conversation(job)
+    assert [turn.text for turn in conversation.turns] == [job.question.text]
+    identity = BotIdentity(job.thread.team, STARCHAT, "", "StarChat")
+    assert [Message.from_slack(raw, identity) for raw in reply.visible_messages] == [None]
+    sums = UsageSums(reply.harness.redis)
+    used = sums.read_week(keys.user_usage(job.thread.team, job.user), sums.count_days())
+    assert (used.gpu_ms, used.replies) == (0, 0)
+    listed = AskedQuestions(reply.harness.redis, job.thread.team).list_recent(job.user, 9)
+    assert listed == [(job.thread, job.ts)]
+
+
+async def test_question_is_answered_anyway(asked: ReworkHarness) -> None:
+    """The same message becomes a reply like any other, and never points again."""
+    await asked.ask()
+    [pointer] = asked.reply.visible_messages
+    assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
+
+    [message] = asked.reply.visible_messages
+    assert message["ts"] == pointer["ts"]
+    assert shown_text(asked) == ANSWER
+    assert asked.list_buttons() == ["Regenerate", "Details"]
+    assert asked.list_states() == ["final"]
+    present, previous = await asked.read_versions()
+    assert present is not None
+    assert (present.text, present.earlier_answer, previous) == (ANSWER, None, None)
+    assert len(asked.engine.requests) == 1
+    assert await asked.repeat() is Outcome.ANSWERED
+    assert len(asked.engine.requests) == 1
+
+
+async def test_second_press_changes_nothing(asked: ReworkHarness) -> None:
+    """It came before the first one had ended: the reply is another one by now."""
+    await asked.ask()
+    pointer, _ = await asked.read_versions()
+    assert pointer is not None
+    await asked.rework(ReworkKind.ANYWAY)
+    before = asked.reply.visible_messages
+    assert await asked.rework(ReworkKind.ANYWAY, reply_id=pointer.reply_id) is Outcome.ABANDONED
+    assert asked.reply.visible_messages == before
+    assert len(asked.engine.requests) == 1
+
+
+async def test_forgotten_pointer_still_leads_to_an_answer(asked: ReworkHarness) -> None:
+    """It has no text that could be lost."""
+    await asked.ask()
+    thread = asked.reply.job.thread
+    await asked.reply.client.delete(keys.answer_cache(thread.team, thread.channel, thread.ts))
+    assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
+    assert shown_text(asked) == ANSWER
+
+
+async def test_failed_answer_brings_the_pointer_back(asked: ReworkHarness) -> None:
+    """With its button, so that its person can try again; a stop does the same."""
+    await asked.ask()
+    asked.engine.is_broken = True
+    assert await asked.rework(ReworkKind.ANYWAY) is Outcome.RESTORED
+    assert str(ModelFailedError.user_message) in context_text(asked.reply.visible_messages)
+    assert "asked much the same" in shown_text(asked)
+    assert (asked.list_states(), asked.list_buttons()) == (POINTED, ["Answer anyway"])
+
+    stopped = {keys.STOPPED_BY: StopRecord(user=asked.reply.job.user, name="Lin").to_json()}
+    asked.engine.is_broken = False
+    assert await asked.rework(ReworkKind.ANYWAY, fields=stopped) is Outcome.STOPPED
+    assert str(texts.REPLY_RESTORED) in context_text(asked.reply.visible_messages)
+    assert asked.list_buttons() == ["Answer anyway"]
+    assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
+    assert shown_text(asked) == ANSWER
+
+
+async def test_stopped_question_points_to_nothing(asked: ReworkHarness) -> None:
+    """The person who stopped it is named, as below any reply."""
+    record = StopRecord(user=asked.reply.job.user, name="Lin").to_json()
+    await asked.reply.client.hset(asked.reply.job_key, keys.STOPPED_BY, record)
+    assert await asked.ask() is Outcome.STOPPED
+    assert "Stopped by Lin." in context_text(asked.reply.visible_messages)
+    assert "asked much the same" not in shown_text(asked)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [Failpoint.AFTER_PLACEHOLDER_POST, Failpoint.AFTER_ANSWER_SAVED, Failpoint.AFTER_FINAL],
+)
+async def test_death_neither_loses_nor_doubles_the_pointer(
+    asked: ReworkHarness, point: Failpoint
+) -> None:
+    """Nor does a death lose or double the answer that replaces it."""
+    assert await asked.ask(RaisingFailpoints(point)) is Outcome.ANSWERED
+    assert (asked.list_states(), asked.list_buttons()) == (POINTED, ["Answer anyway"])
+    killed = RaisingFailpoints(point)
+    assert await asked.rework(ReworkKind.ANYWAY, killed) is Outcome.ANSWERED
+    assert shown_text(asked) == ANSWER
+    _, previous = await asked.read_versions()
+    assert previous is None
