@@ -142,7 +142,8 @@ class CandidateRace:
             candidate = Candidate(seed, text)
             self.candidates.append(candidate)
             task = asyncio.create_task(self._run(candidate, request))
-            # Also for a task that is cancelled before it begins.
+            # A callback runs once, also for a task that is cancelled before it begins. It is the
+            # first one, so a waiter for the task finds the slot free.
             task.add_done_callback(partial(self._release_slot, request.id))
             self.loaded.spare_slots.assign_task(request.id, task)
             self._tasks.append(task)
@@ -155,10 +156,8 @@ class CandidateRace:
                     pass
         except Exception as error:  # noqa: BLE001 - the reply does not need this candidate
             log.warning("candidate failed", error=type(error).__name__)
-        finally:
-            self._release_slot(request.id)
 
-    def _release_slot(self, request_id: str, _: object = None) -> None:
+    def _release_slot(self, request_id: str, _: object) -> None:
         self.loaded.spare_slots.release_slot(request_id)
 
     async def _score(self, candidate: Candidate) -> None:
