@@ -1,5 +1,6 @@
 """Answers as Redis keeps them: the text of each reply, and what it takes to work on it further."""
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Final, Self
 
@@ -11,6 +12,9 @@ from contract.reply_rules import MAX_CANDIDATES
 
 PREVIOUS_SUFFIX: Final = ":previous"
 """Ends the field of the version that a reply had before its present one."""
+
+UNCOVERED_FACT: Final = "is_uncovered"
+"""Fact about a covered answer: the person who asked wants to see it. Others may not."""
 
 MAX_CANDIDATES_BYTES: Final = 64 * 1024
 """Bytes of all candidates of one answer as JSON; further ones are not kept."""
@@ -80,13 +84,17 @@ class Answer(AnswerVersion):
         return Answer(**dict(following)).add_others([*others, self.as_version()])
 
     def to_job_fields(self) -> dict[str, str]:
-        """Return the fields of a job's hash that give the job this answer."""
+        """
+        Return the fields of the hash of a job that shows this answer to other people.
+
+        If the answer is covered because of its wording, it is for them too.
+        """
         return {
             keys.ANSWER: self.text,
             keys.ANSWER_IDS: self.model_copy(
                 update={"text": "", "facts": "", "details": ""}
             ).model_dump_json(),
-            keys.ANSWER_FACTS: self.facts,
+            keys.ANSWER_FACTS: _drop_fact(self.facts, UNCOVERED_FACT),
             keys.ANSWER_DETAILS: self.details,
         }
 
@@ -97,6 +105,17 @@ class Answer(AnswerVersion):
             return None if entry is None else cls.model_validate_json(entry)
         except ValidationError:
             return None
+
+
+def _drop_fact(facts: str, name: str) -> str:
+    """Return facts in JSON without one of them; unchanged if they are not readable."""
+    try:
+        found = json.loads(facts)
+    except ValueError:
+        return facts
+    if not isinstance(found, dict) or name not in found:
+        return facts
+    return json.dumps({other: value for other, value in found.items() if other != name})
 
 
 def previous_field(question_ts: str) -> str:

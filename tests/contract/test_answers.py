@@ -98,3 +98,16 @@ def test_job_gets_a_stored_answer_by_its_fields() -> None:
 
     assert kept == Answer(text="", reply_id="0a", token_ids=(1,))
     assert list(fields.values()) == ["x", "{1}", "{2}"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "shared"),
+    [
+        ('{"model": "m", "is_uncovered": true}', '{"model": "m"}'),
+        ('{"model": "m"}', '{"model": "m"}'),
+        ("[]", "[]"),
+    ],
+)
+def test_shared_answer_is_covered_again(facts: str, shared: str) -> None:
+    """One person's wish to see it holds for that person."""
+    assert Answer(text="x", facts=facts).to_job_fields()[keys.ANSWER_FACTS] == shared

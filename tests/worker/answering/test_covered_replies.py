@@ -72,6 +72,25 @@ async def test_stored_reply_tells_whether_it_is_covered(
     assert (before.is_covered, after.is_covered) == (True, False)
 
 
+async def test_shared_reply_is_covered_for_others(reply: ReplyHarness, directory: Path) -> None:
+    """Also after the person who asked has shown it to themselves."""
+    asked = ReworkHarness(reply, directory, TEXT)
+    asked.wording = CHECK
+    await asked.ask()
+    await asked.rework(ReworkKind.SHOW)
+    shown, _ = await asked.read_versions()
+    assert shown is not None
+    reply.job = reply.job.model_copy(update={"rework": None})
+    await reply.client.delete(reply.job_key)
+    for name, value in shown.to_job_fields().items():
+        await reply.client.hset(reply.job_key, name, value)
+    assert await asked.ask() is Outcome.ANSWERED
+
+    [_, shared] = reply.visible_messages
+    assert "dammit" not in json.dumps(shared)
+    assert "This reply is covered." in context_text([shared])
+
+
 async def test_growing_text_with_a_listed_word_is_not_shown() -> None:
     """Nor is one whose layout fails."""
     layout, facts = ReplyLayout(), ReplyFacts("m", "stop", 256)
