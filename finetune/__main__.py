@@ -8,7 +8,7 @@ from typing import Final
 from finetune.console import tell_operator
 from finetune.errors import FinetuneError
 
-COMMANDS: Final = ("prepare", "train", "evaluate")
+COMMANDS: Final = ("prepare", "train", "evaluate", "functional")
 USAGE: Final = f"usage: python -m finetune {'|'.join(COMMANDS)} …   (--help describes them)"
 ERROR_EXIT_CODE: Final = 2
 

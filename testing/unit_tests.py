@@ -26,7 +26,8 @@ RESOURCE_MODULES: Final = frozenset(
     {
         *("aiohttp", "multiprocessing", "playwright", "redis", "socket", "subprocess"),
         *("accelerate", "safetensors", "torch", "transformers"),
-        "contract.connection_guard",
+        *("contract.connection_guard", "finetune.functional.sandbox"),
+        "tests.finetune.train.sample_dialogues",
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
         *("testing.fork_server", "testing.inference_server", "testing.vllm_server"),

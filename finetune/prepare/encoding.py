@@ -19,6 +19,18 @@ class EncodedDialogue(NamedTuple):
     last_message: int
 
 
+def load_chat_encoder(directory: Path) -> ChatEncoder:
+    """Load the tokenizer of a checkpoint. Raises `FinetuneError`."""
+    try:
+        tokenizer = Tokenizer.from_checkpoint(directory)
+    except CheckpointError as error:
+        raise FinetuneError(str(error)) from error
+    missing = [text for text in STARCHAT_CONTROLS if text not in tokenizer.control_tokens]
+    if missing:
+        raise FinetuneError(f"the tokenizer of {directory} lacks {' '.join(missing)}")
+    return ChatEncoder(tokenizer, starchat_format)
+
+
 class DialogueEncoder:
     """
     Encodes dialogues as the worker encodes prompts: no text can forge a control token.
@@ -29,18 +41,12 @@ class DialogueEncoder:
 
     def __init__(self, directory: Path, max_tokens: int) -> None:
         """Load the tokenizer of a checkpoint. Raises `FinetuneError`."""
-        try:
-            self._tokenizer = Tokenizer.from_checkpoint(directory)
-        except CheckpointError as error:
-            raise FinetuneError(str(error)) from error
+        self._encoder = load_chat_encoder(directory)
+        self._tokenizer = self._encoder.tokenizer
         controls = self._tokenizer.control_tokens
-        missing = [text for text in STARCHAT_CONTROLS if text not in controls]
-        if missing:
-            raise FinetuneError(f"the tokenizer of {directory} lacks {' '.join(missing)}")
         _, self._user, self._assistant, self._end = (
             controls[text].id for text in STARCHAT_CONTROLS
         )
-        self._encoder = ChatEncoder(self._tokenizer, starchat_format)
         self._max_tokens = max_tokens
 
     def encode_dialogue(self, dialogue: Dialogue) -> EncodedDialogue | None:

@@ -44,13 +44,15 @@ def prepare_data(folder: Path, model: Path, count: int, seed: int = 0) -> Path:
     return data
 
 
-def write_model(folder: Path, *, width: int = 32, dropout: float = 0.0) -> Path:
+def write_model(
+    folder: Path, *, width: int = 32, dropout: float = 0.0, positions: int = 128
+) -> Path:
     """Write a GPTBigCode of two layers with random weights."""
     texts = [" ".join((*KEYS, *WORDS))] * 9
     write_small_tokenizer(folder, [*texts, *("\n" + text for text in texts)], VOCABULARY_SIZE)
     config = GPTBigCodeConfig(
         vocab_size=VOCABULARY_SIZE,
-        n_positions=128,
+        n_positions=positions,
         n_embd=width,
         n_layer=2,
         n_head=2,

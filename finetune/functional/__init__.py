@@ -1,0 +1,1 @@
+"""Functional test: code that a model writes is run on test cases, in a container."""
