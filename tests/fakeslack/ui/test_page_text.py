@@ -147,7 +147,8 @@ MRKDWN = (
     ("<@U0LIN00001> <@U0NOBODY|gone>", "<span>@Lin</span> <span>@gone</span>"),
     ("<!here> <!subteam^S1|team>", "<span>@here</span> <span>@team</span>"),
     ("<#C0PYTHON01|python>", "<button>#python</button>"),
-    ("<!date^1700000000^{date}|in November>", "<span>in November</span>"),
+    ("<!date^1700000000^{date_num}|in November>", "<span>in November</span>"),
+    ("<!date^1700000000^on {date}|then>", "<span>on November 14, 2023</span>"),
     ("<!date^1700000000^{date_short_pretty}|then>", "<span>Nov 14</span>"),
     ("<!date^1700000000^at {date_short_pretty}^https://a.example|then>", "<a>at Nov 14</a>"),
     ("<!date^soon^{time}|soon>", "soon"),
@@ -199,7 +200,8 @@ def test_rich_text_is_rendered_completely(
             {"type": "broadcast", "range": "here"},
             {"type": "emoji", "name": "thing", "unicode": "1f44d-1f3fb"},
             {"type": "link", "url": "https://example.org", "text": "label"},
-            {"type": "date", "timestamp": 1700000000, "format": "{date}", "fallback": "in 2023"},
+            {"type": "date", "timestamp": 1700000000, "format": "{date}", "fallback": "then"},
+            {"type": "date", "timestamp": 1700000000, "format": "{ago}", "fallback": "in 2023"},
             {"type": "color", "value": "#ff0000"},
         ],
     }
@@ -213,7 +215,7 @@ def test_rich_text_is_rendered_completely(
     expect(row.locator("code.inline")).to_have_text(["code", "#ff0000"])
     expect(row.locator(".mention")).to_have_text(["@Ada", "#general", "@here"])
     expect(row.locator(".emoji")).to_have_text("👍🏻")
-    expect(row).to_contain_text("in 2023")
+    expect(row).to_contain_text("November 14, 2023in 2023")
     expect(row.locator("ol")).to_have_attribute("start", "5")
     expect(row.locator("ul.rich-list")).to_have_attribute("data-indent", "2")
 

@@ -30,7 +30,13 @@ const CORE = {
   team: (element) => ({ type: "text", text: element.team_id }),
   broadcast: (element) => ({ type: "broadcast", range: element.range }),
   color: (element) => ({ type: "colour", value: element.value }),
-  date: (element) => ({ type: "text", text: element.fallback ?? full(element.timestamp) }),
+  date: (element) => ({
+    type: "date",
+    seconds: element.timestamp,
+    format: element.format,
+    url: element.url,
+    label: element.fallback ?? full(element.timestamp),
+  }),
   emoji: (element) => ({ type: "emoji", name: element.name, unicode: fromCodes(element.unicode) }),
 };
 

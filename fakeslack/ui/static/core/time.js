@@ -40,10 +40,19 @@ function prettyDay(ts, now) {
   return ["yesterday", "today", "tomorrow"][found] ?? SHORT_DAY.format(moment(ts));
 }
 
+const LONG_DAY = new Intl.DateTimeFormat(undefined, { month: "long", day: "numeric" });
+
+/** A day as Slack's `{date}` says it: with its year if that is not obvious. */
+function longDay(ts, now) {
+  const days = Math.abs(now - moment(ts)) / (DAY_SECONDS * 1000);
+  return (days > 180 ? YEAR : LONG_DAY).format(moment(ts));
+}
+
 /** Fills in Slack's format of a date; null if it has a token that this page does not know. */
 export function formatDate(ts, format, now = new Date()) {
   const shown = format
     .replaceAll("{date_short_pretty}", () => prettyDay(ts, now))
+    .replaceAll("{date}", () => longDay(ts, now))
     .replaceAll("{time}", () => clock(ts));
   return /\{\w+\}/.test(shown) ? null : shown;
 }
