@@ -1,12 +1,17 @@
 """Work on replies on fakeslack's page: the buttons of finished replies, and of private ones."""
 
 import contextlib
+import signal
 
 from playwright.sync_api import expect
 
+from contract.earlier_answer import EarlierAnswer
 from testing.browser import BrowserPage, open_chromium
+from testing.earlier_answers import EARLIER, name_earlier_answer
 from testing.memorizing_model import ENDLESS, GREET, REVERSE
+from testing.polling import poll_until
 from testing.product import Product, find_answers
+from testing.queue_inspector import find_job
 from testing.worker_harness import context_text, reply_metadata
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Json, RefusedError
 from worker.checks.python_code import PYTHON
@@ -124,3 +129,44 @@ def test_person_shares_a_private_answer(product: Product) -> None:
         public = product.wait_for_answer(GENERAL, ts, ts)
         assert list_texts(public) == list_texts(private) != []
         expect(question.get_by_role("button", name="Share in channel")).to_have_count(0)
+
+
+def ask_with_earlier_answer(product: Product, earlier: EarlierAnswer) -> str:
+    """Ask as Ada what was asked before, and return the `ts`; the worker waits until it is known."""
+    [worker] = product.workers
+    worker.send_signal(signal.SIGSTOP)
+    try:
+        ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {GREET}")
+        with product.redis.connect_as() as redis:
+            job = poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+            name_earlier_answer(redis, job.id, earlier)
+    finally:
+        worker.send_signal(signal.SIGCONT)
+    return ts
+
+
+def test_person_is_pointed_to_an_earlier_answer(product: Product) -> None:
+    """It leads there; a colleague has the question answered anyway, in the same message."""
+    workspace = product.workspace
+    root, [answer] = product.ask_question(f"@StarChat {GREET}", GENERAL, user=LIN)
+    name = answer["ts"].replace(".", "")
+    link = f"{workspace.url}/archives/{GENERAL}/p{name}?thread_ts={root}"
+    ts = ask_with_earlier_answer(product, EARLIER.model_copy(update={"permalink": link}))
+    with open_chromium() as browser:
+        ada = BrowserPage(browser, workspace, ADA).open_channel(GENERAL, ts)
+        pointer = ada.find_message("asked much the same on", ada.thread_column)
+        expect(pointer).to_contain_text("Lin asked much the same on November 3")
+        expect(pointer).to_contain_text("2 colleagues marked the answer ✓ → see that answer.")
+        expect(pointer.get_by_role("link", name="see that answer")).to_have_attribute("href", link)
+        expect(pointer.get_by_role("button", name="Answer anyway")).to_be_visible()
+        expect(pointer.get_by_role("button", name="Regenerate")).to_have_count(0)
+        assert not any(
+            reply_metadata(m)["state"] == "final" for m in workspace.bot_replies(GENERAL, ts)
+        )
+
+        lin = BrowserPage(browser, workspace, LIN).open_channel(GENERAL, ts)
+        lin.thread_column.get_by_role("button", name="Answer anyway").click()
+        regenerate = ada.thread_column.get_by_role("button", name="Regenerate", exact=True)
+        expect(regenerate).to_be_visible(timeout=WAIT_MILLISECONDS)
+        expect(pointer).to_have_count(0)
+        expect(ada.thread_column.get_by_role("button", name="Answer anyway")).to_have_count(0)

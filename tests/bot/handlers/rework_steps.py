@@ -5,7 +5,6 @@ from slack_sdk import WebClient
 
 from contract import keys
 from contract.answers import Answer, previous_field
-from contract.earlier_answer import EarlierAnswer
 from contract.job import Job
 from contract.language import Language
 from contract.reply_controls import (
@@ -18,18 +17,13 @@ from contract.reply_controls import (
 )
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
+from testing.earlier_answers import EARLIER
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM, find_job
 from testing.workspace import ADA, GENERAL, Workspace, message_texts
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
 
 REPLY_ID = "0a0b0c"
-EARLIER = EarlierAnswer(
-    author_name="Lin",
-    asked_at=1_793_700_000,
-    num_ran=2,
-    permalink="https://example.slack.com/archives/C1/p1",
-)
 
 
 def store_answers(redis: Redis, ts: str, present: Answer, previous: Answer | None = None) -> None:

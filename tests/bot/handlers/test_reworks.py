@@ -14,12 +14,12 @@ from contract.answers import Answer
 from contract.job import job_id
 from contract.rework import ReworkKind
 from contract.surplus import Surplus
+from testing.earlier_answers import EARLIER
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM, pending_job_ids
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
 from tests.bot.handlers.edit_steps import ask_as_ada
 from tests.bot.handlers.rework_steps import (
-    EARLIER,
     REPLY_ID,
     add_controls,
     finish_reply,

@@ -8,9 +8,9 @@ from bot.messages.message import BotIdentity, Message
 from bot.store.asked_questions import AskedQuestions
 from bot.store.usage_sums import UsageSums
 from contract import keys
-from contract.earlier_answer import EarlierAnswer
 from contract.rework import ReworkKind
 from contract.stop import StopRecord
+from testing.earlier_answers import EARLIER
 from testing.reply_harness import ReplyHarness
 from testing.rework_harness import RaisingFailpoints, ReworkHarness
 from testing.tokenizers import write_starchat_tokenizer
@@ -23,12 +23,6 @@ from worker.jobs.job_context import Outcome
 from worker.render import texts
 
 ANSWER = "Use a mutex, and hold it for as short a time as you can."
-EARLIER = EarlierAnswer(
-    author_name="Ada <!channel>",
-    asked_at=1_793_700_000,
-    num_ran=2,
-    permalink="https://example.slack.com/archives/C1/p1",
-)
 POINTED = ["pointer"]
 
 
@@ -41,7 +35,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def asked(reply: ReplyHarness, directory: Path) -> ReworkHarness:
     """A question with an earlier answer; the engine would answer it with `ANSWER`."""
-    reply.job = reply.job.model_copy(update={"earlier_answer": EARLIER})
+    earlier = EARLIER.model_copy(update={"author_name": "Ada <!channel>"})
+    reply.job = reply.job.model_copy(update={"earlier_answer": earlier})
     return ReworkHarness(reply, directory, ANSWER)
 
 
