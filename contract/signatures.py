@@ -28,20 +28,28 @@ WORDS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040
 
 
 def compute_signature(text: str) -> Signature:
+    """Return the signature of a text, in time linear in its length."""
+    return sign_features(ngram.encode("utf-8", "surrogatepass") for ngram in _list_ngrams(text))
+
+
+def sign_features(features: Iterable[bytes], key: bytes = b"") -> Signature:
     """
-    Return the signature of a text, in time linear in its length.
+    Return the signature of a set of features, of which there is one at least.
+
+    Signatures under different keys (at most 64 bytes) have nothing in common.
 
     This is fast similarity sketching (Dahlgaard, Knudsen and Thorup, 2017). A round hashes each
-    n-gram into one slot, which keeps its smallest hash; slots of earlier rounds are full. Long
-    texts need one round. Short ones need more, and the last rounds fill one slot each.
+    feature into one slot, which keeps its smallest hash; slots of earlier rounds are full. Many
+    features need one round. Few need more, and the last rounds fill one slot each.
     """
-    ngrams = [ngram.encode("utf-8", "surrogatepass") for ngram in _list_ngrams(text)]
+    distinct = set(features)
     slots: dict[int, int] = {}
     number = 0
     while len(slots) < SIGNATURE_SLOTS:
         if number % ROUNDS_PER_DIGEST == 0:
-            rounds = zip(*(_hash_rounds(ngram, number) for ngram in ngrams), strict=True)
-        slots = _fill_slots(next(rounds), number) | slots
+            rounds = zip(*(_hash_rounds(one, number, key) for one in distinct), strict=True)
+        for slot, rank in _find_ranks(next(rounds), number).items():
+            slots.setdefault(slot, rank)
         number += 1
     return tuple(slots[slot] for slot in range(SIGNATURE_SLOTS))
 
@@ -77,16 +85,17 @@ def _join_ngrams(words: list[str]) -> Iterator[str]:
     yield from map(" ".join, zip(*shifted, strict=False))
 
 
-def _hash_rounds(ngram: bytes, number: int) -> tuple[int, ...]:
-    """Return the hashes of an n-gram in this round and in those after it, of one digest."""
-    return DIGEST.unpack(hashlib.blake2b(ngram, salt=number.to_bytes(8)).digest())
+def _hash_rounds(feature: bytes, number: int, key: bytes) -> tuple[int, ...]:
+    """Return the hashes of a feature in this round and in those after it, of one digest."""
+    return DIGEST.unpack(hashlib.blake2b(feature, key=key, salt=number.to_bytes(8)).digest())
 
 
-def _fill_slots(hashes: Iterable[int], number: int) -> dict[int, int]:
+def _find_ranks(hashes: Iterable[int], number: int) -> dict[int, int]:
     """Return the smallest hash of each slot that this round fills."""
+    if number >= SIGNATURE_SLOTS:
+        return {number - SIGNATURE_SLOTS: min(hashes) >> SLOT_BITS}
     found: dict[int, int] = {}
     for value in hashes:
-        slot = value % SIGNATURE_SLOTS if number < SIGNATURE_SLOTS else number - SIGNATURE_SLOTS
-        rank = value >> SLOT_BITS
+        slot, rank = value % SIGNATURE_SLOTS, value >> SLOT_BITS
         found[slot] = min(rank, found.get(slot, rank))
     return found
