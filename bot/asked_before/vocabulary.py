@@ -1,0 +1,119 @@
+"""Vocabulary of questions: English words that tell no two questions apart, and synonyms."""
+
+from typing import Final
+
+
+def _split_words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FILLERS: Final = _split_words(
+    """
+    a about advance afternoon again ah all also am an and anybody anyone appreciated are as ask
+    asking at aware be been being but by can cheers could did do does doing done eh ever
+    everybody everyone feel feels folks for friends greetings guess guys had happen happens
+    happy has have having he hello help hey hi him his how howdy however i idea ideas if im in
+    is it its itself just kind kindly know let like little look looking lot lots maybe me mean
+    mind morning my myself need needed needs of ok okay on one's our ours ourselves people
+    perhaps please pls plz pointer pointers possible possibly quick quickly quite rather really
+    seem seems shall she should since so some somebody somehow someone something sorry still
+    stuck suggest suggestion suggestions supposed sure team tell thank thanks that that's the
+    their them then there there's these they thing things think this those though thx tia tips
+    to today too tried try trying um us very want wanted wants was way ways we well were what
+    what's whats when which who will wish with wondering would yall yet you your yours
+    """
+)
+"""Words that are left out."""
+
+GENERAL: Final = _split_words(
+    """
+    able accomplish achieve actual actually advice allow allows already alternative answer
+    anything app application approach appropriate available bad basic basically because best
+    better bit built case cases cause causes certain cleaner cleanest clear code come comes
+    common commonly complete concise correct correctly create creates creating deal decent
+    detail details difficult easier easiest easily easy effective effectively efficient
+    efficiently elegant exact exactly example examples existing explain explained explanation
+    fast faster fastest figure fine fix following get gets getting give given gives goes going
+    good got guide hack handle handy hard here idiomatic implement implementing intended
+    involved issue issues keep keeping keeps learn learned make makes making manage meaning
+    means method neat new nice nicely normal normally now obtain obvious occur occurs option
+    options out own particular perform piece point practical practice preferred pretty problem
+    problems program programmatically project proper properly purpose put question questions
+    quickest reason reasonable reasons recommend recommended regarding resolve result results
+    retrieve right safely safest say script see seeing short shortest show simple simpler
+    simplest simply situation smart snippet solution solutions solve specific standard
+    straightforward stuff such take takes task technique took trick trouble typical typically
+    understand understanding up usage use used useful uses using usual usually various whether
+    work working works write writes writing wrong yourself
+    """
+)
+"""Words that people exchange for each other; they count in the similarity alone."""
+
+_WORDS_BY_NAME: Final = {
+    "alphabetical": "alphabetically alphabetic",
+    "argument": "arg args arguments param params parameter parameters",
+    "array": "arr arrays",
+    "ascending": "asc",
+    "asynchronous": "async asynchronously",
+    "authentication": "auth authenticate authenticating",
+    "boolean": "bool bools booleans",
+    "character": "char chars characters",
+    "check": "determine verify detect checking checks checked",
+    "command": "cmd commands",
+    "concatenate": "concat concatenating",
+    "configuration": "config configs conf configure configuring configured",
+    "convert": "transform turn cast converting turning transforming conversion",
+    "database": "db dbs databases",
+    "dataframe": "df dataframes",
+    "descending": "desc descendingly",
+    "dict": "dictionary dictionaries dicts",
+    "difference": "differ differs differences differentiate",
+    "directory": "dir dirs folder folders directories",
+    "documentation": "docs doc",
+    "duplicate": "dup dups dupes duplicates duplicated",
+    "each": "every",
+    "environment": "env envs environments",
+    "error": "err errors exception exceptions",
+    "fail": "fails failing failed failure unable",
+    "function": "func funcs fn functions",
+    "go": "golang",
+    "index": "indices indexes indexing",
+    "integer": "int ints integers",
+    "iterate": "loop loops looping iterating iteration",
+    "javascript": "js ecmascript",
+    "kubernetes": "k8s",
+    "large": "big huge",
+    "merge": "combine combining merging",
+    "multiple": "several many",
+    "not": (
+        "n't dont don't doesnt doesn't cant can't cannot isnt isn't wont won't couldnt "
+        "couldn't didnt didn't arent aren't shouldnt shouldn't wouldnt wouldn't hasnt hasn't "
+        "wasnt wasn't haven't havent never"
+    ),
+    "number": "numbers num",
+    "password": "pwd passwd passwords",
+    "postgresql": "postgres psql pg",
+    "print": "display output displaying printing",
+    "python": "py",
+    "random": "randomly",
+    "regex": "regexp regexes regexps",
+    "remove": "delete drop erase deleting removing dropping removal",
+    "repository": "repo repos repositories",
+    "request": "req requests",
+    "reverse": "reversed reversing backwards",
+    "string": "str strings",
+    "typescript": "ts",
+    "variable": "var vars variables",
+    "whitespace": "spaces blanks whitespaces",
+}
+SYNONYMS: Final = {word: name for name, words in _WORDS_BY_NAME.items() for word in words.split()}
+"""Other words for one thing, each with its name."""
+
+INFINITIVE_LEADS: Final = _split_words(
+    """
+    able best code command easiest example fail fails fastest function going hard has have how
+    like love method need needed needs order possible program query quickest recommended regex
+    safe safest script simplest supposed tried try trying used want wanted wants way ways wish
+    """
+)
+"""Words after which "to" leads a verb, not a target."""

@@ -1,0 +1,64 @@
+"""Terms of questions: which words are common, and which tell two questions apart."""
+
+import pytest
+
+from bot.asked_before.terms import MAX_CHARACTERS, read_terms
+
+
+def read_distinguishing(text: str) -> set[str]:
+    """Return the distinguishing terms of a question; none for one that says too little."""
+    terms = read_terms(text)
+    return set(terms.distinguishing) if terms else set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Hi all :wave: how do I get rid of duplicates in Python, please?",
+            "remov duplicat python",
+        ),
+        ("PYTHON: Removing duplicates!", "remov duplicat python"),
+        ("the queries, classes, boxes and aliases", "query class box alias"),
+        ("running, parsing, filling, sorted status", "run pars fill sort status"),
+        ("ring the bus is", "ring bus"),
+        ("What does `git reset --hard` do?", "git reset --hard"),
+        ("Why doesn't node.js 18.2 use C++ or C#?", "why not node.js 18.2 c++ or c#"),
+        ("When should I avoid a global in Go?", "whenever avoid global go"),
+        ("a == b && c", "== b && c"),
+        ("ﬁlter ２ rows", "filter 2 row"),
+    ],
+)
+def test_words_are_brought_into_a_common_form(text: str, expected: str) -> None:
+    """Synonyms, endings, politeness and capital letters do not count; signs and numbers do."""
+    assert read_distinguishing(text) == set(expected.split())
+
+
+def test_direction_distinguishes() -> None:
+    """A target is no infinitive."""
+    assert "to csv" in read_distinguishing("convert JSON to a CSV")
+    assert "to json" in read_distinguishing("turn a csv into JSON")
+    assert "from c" in read_distinguishing("how to call python from C")
+    assert not any("to " in term for term in read_distinguishing("how to sort a python list"))
+    assert read_distinguishing("migrate postgres to") == {"migrat", "postgresql"}
+
+
+def test_common_words_are_names_in_code_and_in_capitals() -> None:
+    """GET is no "get", and `make` is a program; a text in capitals alone is just loud."""
+    assert "`get`" in read_distinguishing("send a GET request")
+    assert "`make`" in read_distinguishing("install `make` on linux")
+    assert read_distinguishing("HOW DO I GET A LINUX SHELL") == {"linux", "shell"}
+
+
+def test_scripts_without_spaces_are_read_by_pairs() -> None:
+    """One character says too little, and all words of other languages distinguish."""
+    assert {"列表", "python"} <= read_distinguishing("如何在 Python 中排序列表？")
+    assert read_distinguishing("Wie sortiere ich eine Liste") == {
+        "wie", "sortier", "ich", "eine", "list",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "help", "How do I do this in Python?", "x " * MAX_CHARACTERS])
+def test_some_texts_have_no_terms(text: str) -> None:
+    """They say too little, or hold pasted text."""
+    assert read_terms(text) is None
