@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from bot.records.asked_questions import drop_channel_questions
 from bot.records.database import RecordRefusedError, Records
 from bot.records.tables import channel_rules, rule_changes
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
@@ -222,6 +223,8 @@ def _write_change(
         address = {"team": request.team, "channel": request.channel}
         connection.execute(insert(channel_rules).values(address | values))
     names = current.rules.find_changes(rules)
+    if "asked_before" in names and not rules.asked_before:
+        drop_channel_questions(connection, request.team, request.channel)
     rows = [
         {
             "team": request.team,

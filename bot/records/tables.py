@@ -1,16 +1,20 @@
-"""Tables of the records: votes, rules of channels, and the log of their changes."""
+"""Tables of the records: votes, rules of channels with their log, and signatures of questions."""
 
 from typing import Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 PURGED_BY: Final = "purged_by"
@@ -64,6 +68,7 @@ votes: Final = Table(
         name="fk_votes_voted_replies",
         ondelete="CASCADE",
     ),
+    Index("ix_votes_thread", "team", "channel", "thread_ts"),
     info={PURGED_BY: ("team", "channel", "thread_ts", "message_ts", "user_id")},
 )
 """
@@ -109,3 +114,51 @@ Log of the changes, a row for each changed rule: who, when, and both values as J
 `version` is the one that the change has led to. `request` identifies what the person pressed, so
 that a repetition changes nothing. `undoes` is the version that an undo has taken back.
 """
+
+signature_keys: Final = Table(
+    "signature_keys",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("secret", LargeBinary(32), nullable=False),
+    info={PURGED_BY: ("team",)},
+)
+"""Random key of a workspace, under which its questions are hashed. It goes with an uninstall."""
+
+asked_questions: Final = Table(
+    "asked_questions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("team", ID, nullable=False),
+    Column("channel", ID, nullable=False),
+    Column("thread_ts", TIMESTAMP, nullable=False),
+    Column("message_ts", TIMESTAMP, nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("signature", LargeBinary(512), nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    UniqueConstraint("team", "channel", "message_ts", name="uq_asked_questions_message"),
+    info={PURGED_BY: ("team", "channel", "thread_ts", "message_ts", "user_id")},
+)
+"""
+First question of a thread, without its text: see `bot.asked_before.fingerprint`.
+
+`message_ts` is also the time at which `user_id` has asked.
+"""
+
+question_bands: Final = Table(
+    "question_bands",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("band", LargeBinary(8), primary_key=True),
+    Column(
+        "question_id",
+        Integer,
+        ForeignKey(
+            "asked_questions.id", name="fk_question_bands_asked_questions", ondelete="CASCADE"
+        ),
+        primary_key=True,
+        index=True,
+    ),
+    info={PURGED_BY: ("team",)},
+    sqlite_with_rowid=False,
+)
+"""Keys by which a question with a like signature is found."""
