@@ -36,6 +36,7 @@ HOME_TIMEOUT_SECONDS: Final = 1.0
 """Time at shutdown for Home tabs, which nothing depends on."""
 NAME_LOOKUP_THREADS: Final = 8
 AUTHOR_LOOKUP_THREADS: Final = 4
+ANSWER_CHECK_THREADS: Final = 4
 
 
 class Bot:
@@ -78,6 +79,7 @@ class Bot:
             background=BackgroundTasks(postponing=(AppRefusedError,)),
             name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
             author_pool=eager_thread_pool(AUTHOR_LOOKUP_THREADS, "author"),
+            check_pool=eager_thread_pool(ANSWER_CHECK_THREADS, "earlier"),
             stopped=threading.Event(),
         )
         app = create_app(self._web_client, identity, self._metrics)
@@ -110,7 +112,7 @@ class Bot:
             shared.poster.stop_waiting()
             handlers.home.stop_publishing(HOME_TIMEOUT_SECONDS)
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
-            for pool in (shared.name_pool, shared.author_pool):
+            for pool in (shared.name_pool, shared.author_pool, shared.check_pool):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _start_access_monitor(self, background: BackgroundTasks) -> AccessMonitor:

@@ -10,6 +10,8 @@ from bot.concurrency import AlarmClock, BackgroundTasks, Sweeper
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
+from bot.handlers.asked_before.parts import AskedBeforeParts
+from bot.handlers.asked_before.withdrawal import QuestionWithdrawal
 from bot.handlers.asks.ask_outbox import AskOutbox
 from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.asks.handlers import AskHandlers
@@ -88,6 +90,7 @@ class Shared:
     background: BackgroundTasks
     name_pool: ThreadPoolExecutor
     author_pool: ThreadPoolExecutor
+    check_pool: ThreadPoolExecutor
     stopped: threading.Event
 
 
@@ -231,6 +234,9 @@ class Composition:
             background,
             failpoints,
             ResearchNotice(notices, is_on=settings.starchat_research_notice == "on"),
+            self._build_asked_before(rules, users).build(
+                controls.votes, ReplySource(identity, thread_cache, has_consent=False)
+            ),
         )
         monitor = OutageMonitor(
             identity.team,
@@ -301,6 +307,18 @@ class Composition:
         store, groups = RuleStore(self.records), UserGroups(web_client)
         rules = RuleReader(self.identity, self.channels_file, groups, cache, store)
         return users, rules, ReaderLanguages(users, rules)
+
+    def _build_asked_before(self, rules: RuleReader, users: UserDirectory) -> AskedBeforeParts:
+        shared = self.shared
+        return AskedBeforeParts(
+            self.web_client,
+            self.records,
+            rules,
+            users,
+            shared.poster,
+            shared.background,
+            shared.check_pool,
+        )
 
     def _build_line(self) -> WaitingLine:
         calls = ExtraCalls(self.redis, self.identity.team)
@@ -377,6 +395,9 @@ class Composition:
             sessions.end_due,
             deletion.delete_due,
             reworks.admission.rules.refresh_due,
+            self._build_asked_before(reworks.admission.rules, users)
+            .build_retention(identity.team)
+            .drop_due,
         ]
         follow_up = StopFollowUp(
             stops, poster, cache, shared.background, sweeps, notices.languages, failpoints
@@ -384,10 +405,11 @@ class Composition:
         votes = VoteParts(
             self.settings, identity, self.records, users, notices, self.metrics, queue, failpoints
         ).build_handler()
-        details = DetailsHandler(poster, notices, shared.background)
+        details = DetailsHandler(poster, notices, shared.background, reworks.admission.rules)
+        withdrawal = QuestionWithdrawal(votes.outbox, notices)
         return (
             StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            ReplyControls(deletion, details, reworks, votes, code, notices),
+            ReplyControls(deletion, details, reworks, votes, code, withdrawal, notices),
         )
 
 

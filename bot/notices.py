@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from bot import texts
+from bot.asked_before.texts import QUESTION_WITHDRAWN
 from bot.current_code import texts as code_texts
 from bot.messages.admission import Verdict
 from bot.messages.asks import texts as ask_texts
@@ -78,6 +79,7 @@ class Sentence(StrEnum):
     VOTE_GONE = "vote_gone"
     VOTE_REFUSED = "vote_refused"
     VOTE_WITHDRAWN = "vote_withdrawn"
+    QUESTION_WITHDRAWN = "question_withdrawn"
     MASKED = "masked"
     ASKED_MASKED = "asked_masked"
     RESEARCH = "research"
@@ -114,6 +116,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, Translatable]] = {
     Sentence.VOTE_GONE: texts.VOTE_GONE,
     Sentence.VOTE_REFUSED: texts.VOTE_REFUSED,
     Sentence.VOTE_WITHDRAWN: texts.VOTE_WITHDRAWN,
+    Sentence.QUESTION_WITHDRAWN: QUESTION_WITHDRAWN,
     Sentence.RESEARCH: RESEARCH_TOLD,
 }
 """Sentences without numbers."""

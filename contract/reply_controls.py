@@ -33,6 +33,7 @@ from contract.texts import (
     REGENERATE_BUTTON,
     REPLAY_BUTTON,
     SHOW_BUTTON,
+    WITHDRAW_BUTTON,
 )
 
 DELETE_ACTION_ID: Final = "delete_reply"
@@ -45,6 +46,8 @@ CODE_ACTION_ID: Final = "current_code"
 """`action_id` of the button that puts the code of a thread together."""
 RAN_ACTION_ID: Final = "code_ran"
 """`action_id` of the button by which a person tells that the code ran."""
+WITHDRAW_ACTION_ID: Final = "withdraw_question"
+"""`action_id` of the button by which a person takes a question out of earlier answers."""
 NO_VERSION: Final = "-"
 """Word for the version of a reply without an id."""
 
@@ -181,6 +184,12 @@ def build_rework_button(
     value = f"{address.to_value()} {reply_id}"
     label = REWORK_BUTTONS[kind].translate(language)
     return _build_button(REWORK_ACTION_IDS[kind], label, value, visible_to)
+
+
+def build_withdraw_button(address: ReplyAddress, language: Language) -> Block:
+    """Return the button that takes a question out of what others are linked to."""
+    label = WITHDRAW_BUTTON.translate(language)
+    return _build_button(WITHDRAW_ACTION_ID, label, address.to_value(), ())
 
 
 def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[str]) -> Block:

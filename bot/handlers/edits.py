@@ -11,7 +11,7 @@ from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.messages import conversation, mrkdwn
 from bot.messages.events import MessageChanged, MessageDeleted
-from bot.messages.message import BotIdentity, Message
+from bot.messages.message import AuthorKind, BotIdentity, Message
 from bot.messages.votes.entries import DropRecords
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.poster import Poster
@@ -63,8 +63,9 @@ class EditHandler:
             self.refresher.refresh_thread(changed.thread, changed.message)
         if not changed.is_edit:
             return
-        # The former text may be in the database, with the votes of its thread.
-        self._drop_recorded_texts(changed.thread)
+        # The former text may be in the database, with the votes of its thread. What it asked is.
+        is_question = changed.message.kind is AuthorKind.PERSON
+        self._drop_recorded_texts(changed.thread, changed.ts if is_question else None)
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
         if self._ask_new_question(changed, attempt):
             log.info("question asked by an edit", job=job)
@@ -98,13 +99,17 @@ class EditHandler:
             log.info("question deleted", job=job)
             self._cancel_job(*deleted)
 
-    def _drop_recorded_texts(self, thread: Thread, deleted_ts: str | None = None) -> None:
-        """Have a thread's texts deleted from the database, and the votes on a deleted reply."""
+    def _drop_recorded_texts(self, thread: Thread, ts: str | None = None) -> None:
+        """
+        Have a thread's texts deleted from the database.
+
+        With the `ts` of a message that has changed, what it asked goes too, and the votes on it.
+        """
         self.votes.push_entry(
             DropRecords(
                 channel=thread.channel,
                 thread_ts=thread.ts,
-                message_ts=deleted_ts,
+                message_ts=ts,
                 texts_only=True,
                 queued_at=0,
             )

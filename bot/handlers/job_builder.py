@@ -104,8 +104,7 @@ class JobBuilder:
         messages = self.read_thread(job.thread, source) or ()
         if not any(message.ts == job.ts for message in messages):
             return None
-        turns = self._build_turns(job.thread, job.ts, messages, source)
-        return job.model_copy(update={"turns": turns})
+        return _replace_turns(job, self._build_turns(job.thread, job.ts, messages, source))
 
     def replace_message(self, job: Job, changed: Message) -> Job | None:
         """Rebuild a job after one message of its thread changed, from Redis alone."""
@@ -115,7 +114,7 @@ class JobBuilder:
             # An edit that was delivered late must not replace a newer one.
             latest = self.thread_cache.get_latest(job.thread, changed.ts) or changed
             turns = tuple(self._replace_turn(job.thread.team, turn, latest) for turn in job.turns)
-            return job.model_copy(update={"turns": conversation.limit_files(turns)})
+            return _replace_turns(job, conversation.limit_files(turns))
 
     def _replace_turn(self, team: str, turn: Turn, changed: Message) -> Turn:
         if turn.ts != changed.ts or turn.speaker is not Speaker.USER:
@@ -185,3 +184,10 @@ class JobBuilder:
             names={user_id: user.name for user_id, user in users.items()},
         )
         return conversation.truncate_oldest(turns, MAX_TURNS_BYTES)
+
+
+def _replace_turns(job: Job, turns: Conversation) -> Job:
+    """Return a job with other turns; an earlier answer is to the former question alone."""
+    is_same = bool(turns) and turns[-1].text == job.question.text
+    earlier = job.earlier_answer if is_same else None
+    return job.model_copy(update={"turns": turns, "earlier_answer": earlier})

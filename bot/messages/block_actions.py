@@ -1,5 +1,6 @@
 """Slack `block_actions` payloads: presses of the bot's buttons, parsed into types."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +19,7 @@ from contract.reply_controls import (
     RAN_ACTION_ID,
     REWORK_ACTION_IDS,
     VOTE_ACTION_ID,
+    WITHDRAW_ACTION_ID,
     ReplyAddress,
 )
 from contract.reply_details import ReplyDetails
@@ -125,6 +127,16 @@ class VoteRequested(BaseModel):
     trigger_id: str = Field(max_length=200)
 
 
+class WithdrawalRequested(BaseModel):
+    """Request of `user` that no one is linked to the answer to the question at `address`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    address: ReplyAddress
+    user: SlackId
+
+
 class UnreadablePress(BaseModel):
     """Press by `user` of a control of a reply whose value is none that the bot writes."""
 
@@ -141,16 +153,13 @@ ControlPress = (
     | DetailsRequested
     | ReworkRequested
     | VoteRequested
+    | WithdrawalRequested
     | UnreadablePress
 )
 """Press of a control of a finished reply."""
 BlockAction = ReanswerRequested | StopRequested | ShareRequested | ControlPress
 KIND_BY_ACTION: Final = {action: kind for kind, action in REWORK_ACTION_IDS.items()}
 VOTES: Final = frozenset({VOTE_ACTION_ID, RAN_ACTION_ID})
-CONTROLS: Final = frozenset(
-    {CODE_ACTION_ID, DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION, *VOTES}
-)
-"""Controls of a finished reply."""
 
 
 def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignored:
@@ -172,15 +181,7 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
 def _parse_control(body: Json, action: Json, identity: BotIdentity) -> ControlPress:
     """Parse a press of a reply's control; a bad value is no reason to stay silent."""
     try:
-        if action["action_id"] == CODE_ACTION_ID:
-            return _parse_code_request(body, action, identity)
-        if action["action_id"] == DELETE_ACTION_ID:
-            return _parse_deletion(body, action["value"], identity)
-        if action["action_id"] == DETAILS_ACTION_ID:
-            return _parse_details(body, action["value"], identity)
-        if action["action_id"] in VOTES:
-            return _parse_vote(body, action, identity)
-        return _parse_rework(body, action, identity)
+        return PARSERS[action["action_id"]](body, action, identity)
     except UNREADABLE_ERRORS:
         container = body["container"]
         thread_ts = container.get("thread_ts") or container["message_ts"]
@@ -217,8 +218,8 @@ def _parse_share(body: Json, value: str, identity: BotIdentity) -> ShareRequeste
     )
 
 
-def _parse_deletion(body: Json, value: str, identity: BotIdentity) -> DeletionRequested:
-    address = ReplyAddress.from_value(value)
+def _parse_deletion(body: Json, action: Json, identity: BotIdentity) -> DeletionRequested:
+    address = ReplyAddress.from_value(action["value"])
     return DeletionRequested(
         thread=_read_thread(body, address, identity),
         ts=address.ts,
@@ -227,8 +228,15 @@ def _parse_deletion(body: Json, value: str, identity: BotIdentity) -> DeletionRe
     )
 
 
-def _parse_details(body: Json, value: str, identity: BotIdentity) -> DetailsRequested:
-    *words, details = value.split(" ", 3)
+def _parse_withdrawal(body: Json, action: Json, identity: BotIdentity) -> WithdrawalRequested:
+    address = ReplyAddress.from_value(action["value"])
+    return WithdrawalRequested(
+        thread=_read_thread(body, address, identity), address=address, user=_require_user(body)
+    )
+
+
+def _parse_details(body: Json, action: Json, identity: BotIdentity) -> DetailsRequested:
+    *words, details = action["value"].split(" ", 3)
     address = ReplyAddress.from_value(" ".join(words))
     return DetailsRequested(
         thread=_read_thread(body, address, identity),
@@ -284,3 +292,16 @@ def _require_user(body: Json) -> str:
     if not user:
         raise ValueError("no user")
     return user
+
+
+PARSERS: Final[Mapping[str, Callable[[Json, Json, BotIdentity], ControlPress]]] = {
+    CODE_ACTION_ID: _parse_code_request,
+    DELETE_ACTION_ID: _parse_deletion,
+    DETAILS_ACTION_ID: _parse_details,
+    WITHDRAW_ACTION_ID: _parse_withdrawal,
+    VOTE_ACTION_ID: _parse_vote,
+    RAN_ACTION_ID: _parse_vote,
+    **dict.fromkeys(KIND_BY_ACTION, _parse_rework),
+}
+CONTROLS: Final = PARSERS.keys()
+"""Controls of a finished reply."""

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from contract.code_verdicts import describe_verdicts
 from contract.language import JoinedPhrases, Language, Phrase, PluralPhrase, Translatable
-from contract.reply_controls import ReplyAddress, build_rework_button
+from contract.reply_controls import ReplyAddress, build_rework_button, build_withdraw_button
 from contract.reply_details import MAX_SCORE, MS_PER_SECOND, ReplyDetails, derive_seed
 from contract.rework import ReworkKind
 from contract.texts import LIST_COMMA
@@ -24,9 +24,17 @@ NO_REPLAY: Final = Phrase(
 
 
 def build_detail_blocks(
-    address: ReplyAddress, details: ReplyDetails, language: Language
+    address: ReplyAddress,
+    details: ReplyDetails,
+    language: Language,
+    *,
+    can_withdraw: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return the details as blocks. Nothing in them can mention, link or format."""
+    """
+    Return the details as blocks. Nothing in them can mention, link or format.
+
+    With `can_withdraw`, a button takes the question out of what others are linked to.
+    """
     can_replay = details.is_reproducible and bool(details.reply_id)
     advice = REPLAY_PROMISE if can_replay else NO_REPLAY
     lines = [*(line.translate(language) for line in describe_details(details)), ""]
@@ -37,10 +45,13 @@ def build_detail_blocks(
         {"type": "header", "text": title},
         {"type": "section", "text": words},
     ]
+    buttons = []
     if can_replay:
-        button = build_rework_button(ReworkKind.REPLAY, address, details.reply_id, language)
-        blocks.append({"type": "actions", "elements": [button]})
-    return blocks
+        kind = ReworkKind.REPLAY
+        buttons.append(build_rework_button(kind, address, details.reply_id, language))
+    if can_withdraw:
+        buttons.append(build_withdraw_button(address, language))
+    return [*blocks, {"type": "actions", "elements": buttons}] if buttons else blocks
 
 
 def describe_details(details: ReplyDetails) -> list[Translatable]:

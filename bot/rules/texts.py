@@ -58,7 +58,8 @@ PROMPT_FOLLOWS: Final = Phrase(
 
 ASKED_BEFORE: Final = Phrase(
     "If colleagues marked the answer to much the same question ✓, I first link to that answer, "
-    "here and in other public channels with this rule. I keep no text for that."
+    "here and in other public channels with this rule. I keep no text for that. The person who "
+    "asked can take an answer out of this, by *Details* below it."
 )
 CHOICE_EXPECTED: Final = Phrase("It must be one of the choices.")
 

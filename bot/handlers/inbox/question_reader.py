@@ -12,6 +12,7 @@ import structlog
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.admission_control import AdmissionControl
+from bot.handlers.asked_before.asked_before import AskedBefore
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import JobBuilder, Source
@@ -67,6 +68,7 @@ class QuestionReader:
     background: BackgroundTasks
     failpoints: Failpoints
     research_notice: ResearchNotice
+    asked_before: AskedBefore
 
     def read_question(self, entry: InboxEntry, source: Source) -> None:
         """Read a question's thread and fill its job in, or find that it is no question."""
@@ -194,6 +196,7 @@ class QuestionReader:
             revision = self.inbox.get_revision(job_id)
             job = self.job_builder.build_from_message(post, source)
             job = self.job_builder.apply_rules(job, rules)
+            job = self.asked_before.suggest_answer(job, post, rules, source)
             if len(job.to_json().encode()) > MAX_JOB_BYTES:
                 self._refuse_long_question(job_id, received)
                 return False
@@ -205,6 +208,7 @@ class QuestionReader:
                 continue
             if outcome is FillOutcome.FILLED:
                 self.failpoints.hit(Failpoint.AFTER_FILL)
+                self.asked_before.record_question(job, post, rules)
                 log.info("question read", job=job_id, turns=len(job.turns), source=source.value)
                 if post.message is not None and post.shared_thread is None:
                     self.research_notice.tell_once(post.thread, post.message)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.handlers.asked_before.withdrawal import QuestionWithdrawal
 from bot.handlers.current_code.requests import CodeRequests
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.replies.deletion import ReplyDeletion
@@ -18,6 +19,7 @@ from bot.messages.block_actions import (
     ReworkRequested,
     UnreadablePress,
     VoteRequested,
+    WithdrawalRequested,
 )
 from bot.notices import Notice, Sentence
 
@@ -33,6 +35,7 @@ class ReplyControls:
     reworks: ReworkHandler
     votes: VoteHandler
     code: CodeRequests
+    withdrawal: QuestionWithdrawal
     notices: NoticeOutbox
 
     def handle_press(self, press: ControlPress) -> None:
@@ -48,6 +51,8 @@ class ReplyControls:
                 self.reworks.accept_press(press)
             case VoteRequested():
                 self.votes.vote_by_button(press)
+            case WithdrawalRequested():
+                self.withdrawal.withdraw_question(press)
             case UnreadablePress(thread=thread, user=user):
                 log.warning("action not readable", channel=thread.channel)
                 self.notices.tell_user(thread, user, Notice(Sentence.CONTROL_UNREADABLE))

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import structlog
 
 from bot.concurrency import BackgroundTasks
+from bot.handlers.job_builder import Source
 from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.block_actions import DetailsRequested
 from bot.messages.detail_lines import TITLE, build_detail_blocks
 from bot.notices import Notice, Sentence
+from bot.rules.versions import RulesUnreadableError
 from bot.slack.poster import Poster
 
 log = structlog.get_logger()
@@ -21,6 +24,7 @@ class DetailsHandler:
     poster: Poster
     notices: NoticeOutbox
     background: BackgroundTasks
+    rules: RuleReader
 
     def show_details(self, request: DetailsRequested) -> None:
         """Show the details to the person who pressed the button. Raises `RedisError`."""
@@ -39,6 +43,21 @@ class DetailsHandler:
             request.user,
             TITLE.translate(language),
             thread_ts=request.thread.ts,
-            blocks=build_detail_blocks(request.address, request.details, language),
+            blocks=build_detail_blocks(
+                request.address,
+                request.details,
+                language,
+                can_withdraw=self._can_withdraw(request),
+            ),
             retry=False,
         )
+
+    def _can_withdraw(self, request: DetailsRequested) -> bool:
+        """Return whether others may be linked to the reply: it answers a thread's first message."""
+        channel, address = request.thread.channel, request.address
+        if channel.startswith("D") or address.ts != address.thread_ts:
+            return False
+        try:
+            return self.rules.read_rules(channel, Source.LAST_TRY).asked_before
+        except RulesUnreadableError:
+            return False

@@ -15,6 +15,7 @@ from bot.messages.block_actions import (
     ShareRequested,
     UnreadablePress,
     VoteRequested,
+    WithdrawalRequested,
     parse_block_action,
 )
 from bot.messages.events import Ignored
@@ -26,6 +27,7 @@ from contract.reply_controls import (
     RAN_ACTION_ID,
     REWORK_ACTION_IDS,
     VOTE_ACTION_ID,
+    WITHDRAW_ACTION_ID,
 )
 from contract.rework import ReworkKind
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
@@ -88,6 +90,10 @@ def test_controls_name_thread_question_and_asker() -> None:
     assert isinstance(found, DetailsRequested)
     assert (found.thread.ts, found.address.ts, found.user) == (message_ts(1), message_ts(2), ADA)
     assert (found.details.seed, found.details.model) == (41, "a b")
+    found = press(WITHDRAW_ACTION_ID, ADDRESS)
+    assert isinstance(found, WithdrawalRequested)
+    assert (found.thread.ts, found.address.ts, found.user) == (message_ts(1), message_ts(2), ADA)
+    assert isinstance(press(WITHDRAW_ACTION_ID, "1.0"), UnreadablePress)
 
 
 @pytest.mark.parametrize("kind", list(ReworkKind))

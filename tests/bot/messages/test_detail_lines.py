@@ -103,3 +103,15 @@ def test_replay_is_offered_where_it_is_promised() -> None:
     assert (button["text"]["text"], button["value"]) == ("Replay", "1.0 2.0 U1 0a")
     _, section = build_detail_blocks(ADDRESS, ReplyDetails(reply_id="0a"), Language.ENGLISH)
     assert str(NO_REPLAY) in section["text"]["text"]
+
+
+def test_question_can_be_withdrawn_where_others_may_be_linked() -> None:
+    """The button is beside that of a replay, or alone."""
+    for details, num_buttons in (
+        (ReplyDetails(reply_id="0a", is_reproducible=True), 2),
+        (ReplyDetails(reply_id="0a"), 1),
+    ):
+        *_, actions = build_detail_blocks(ADDRESS, details, Language.ENGLISH, can_withdraw=True)
+        assert len(actions["elements"]) == num_buttons
+        button = actions["elements"][-1]
+        assert (button["action_id"], button["value"]) == ("withdraw_question", "1.0 2.0 U1")

@@ -1,0 +1,112 @@
+"""A bot whose channels link to earlier answers: the job of a like question has one, or none."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot.asked_before.terms import read_terms
+from bot.asked_before.texts import QUESTION_WITHDRAWN
+from bot.records.asked_questions import find_like_answers
+from bot.records.database import Records
+from contract.earlier_answer import EarlierAnswer
+from contract.job import Job, Thread
+from contract.texts import WITHDRAW_BUTTON
+from testing.polling import poll_until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, find_job
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, Workspace, message_texts
+from tests.bot.handlers.bot_starts import run_connected_bot
+from tests.bot.handlers.edit_steps import edit_as_ada
+from tests.bot.handlers.test_reply_details import press_details, wait_for_words
+from tests.bot.handlers.vote_steps import post_reply, press_vote
+
+RULE = "asked_before = true"
+FILE = f"[channels.{GENERAL}]\n{RULE}\n[channels.{PYTHON}]\n{RULE}\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def linking_bot(
+    server: RedisServer, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """Run a bot with the rule in two channels."""
+    path: Path = tmp_path_factory.mktemp("rules") / "channels.toml"
+    path.write_text(FILE, "utf-8")
+    with run_connected_bot(workspace, server, STARCHAT_CHANNELS_FILE=str(path)) as process:
+        yield process
+
+
+@pytest.fixture
+def records(workspace: Workspace) -> Iterator[Records]:
+    """Open the bot's database."""
+    found = Records(workspace.database_url)
+    yield found
+    found.close_database()
+
+
+def answer_and_mark(
+    workspace: Workspace, redis: Redis, web: WebClient, records: Records, text: str
+) -> tuple[str, str]:
+    """Let Ada ask and Lin mark the answer; return question and reply once both are stored."""
+    ts, reply = post_reply(workspace, redis, web, f"@StarChat {text}")
+    press_vote(workspace, ts, reply, "ran")
+    terms, thread = read_terms(text), Thread(team=TEAM, channel=PYTHON, ts="1.0")
+    assert terms is not None
+    find = partial(find_like_answers, thread=thread, ts="1.0", terms=terms)
+    poll_until(lambda: records.read(find), description="the question and its vote")
+    return ts, reply
+
+
+def ask(workspace: Workspace, redis: Redis, channel: str, text: str) -> Job:
+    """Let Lin ask; return the job as soon as it may run."""
+    ts = workspace.post_message(LIN, channel, text)
+    job: Job = poll_until(lambda: find_job(redis, channel, ts), description="the job")
+    return job
+
+
+def test_like_question_gets_the_answer_until_it_is_withdrawn(
+    workspace: Workspace, redis: Redis, web: WebClient, records: Records
+) -> None:
+    """In the same channel and in another one. Its author withdraws it by a button of *Details*."""
+    ts, reply = answer_and_mark(workspace, redis, web, records, "how do I sort a list in Python?")
+    for channel in (GENERAL, PYTHON):
+        job = ask(workspace, redis, channel, "@StarChat Python: sorting a list, please")
+        assert job.earlier_answer == EarlierAnswer(
+            author_name="Ada",
+            asked_at=int(float(ts)),
+            num_ran=1,
+            permalink=web.chat_getPermalink(channel=GENERAL, message_ts=reply)["permalink"],
+        )
+    assert ask(workspace, redis, GENERAL, "@StarChat sort a dict in python").earlier_answer is None
+
+    press_details(workspace, reply, ADA)
+    wait_for_words(workspace, ts, ADA, str(WITHDRAW_BUTTON))
+    [details] = [
+        message["ts"]
+        for message in workspace.read_messages(GENERAL, ts, ADA)
+        if str(WITHDRAW_BUTTON) in str(message.get("blocks"))
+    ]
+    click = {"user": ADA, "channel": GENERAL, "ts": details, "action_id": "withdraw_question"}
+    workspace.post_json("_page/click", click)
+    poll_until(
+        lambda: str(QUESTION_WITHDRAWN) in message_texts(workspace.read_messages(GENERAL, ts, ADA)),
+        description="the word about the withdrawal",
+    )
+    again = ask(workspace, redis, GENERAL, "@StarChat sort a python list please")
+    assert again.earlier_answer is None
+
+
+def test_edit_of_the_earlier_question_withdraws_it(
+    workspace: Workspace, redis: Redis, web: WebClient, records: Records
+) -> None:
+    """At once: also while the deletion waits for the database."""
+    ts, _ = answer_and_mark(workspace, redis, web, records, "how do I flatten a tuple in Rust?")
+    like = "@StarChat Rust: flatten a tuple"
+    assert ask(workspace, redis, GENERAL, like).earlier_answer is not None
+    edit_as_ada(workspace, ts, "@StarChat how do I zip a tuple in Rust?")
+
+    assert ask(workspace, redis, GENERAL, like).earlier_answer is None
