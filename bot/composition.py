@@ -261,6 +261,7 @@ class Composition:
             AppEventHandler(redis, poster, purge, controls.votes.keeper, background, languages),
             home,
             OutageSigns(identity, poster, background, languages),
+            job_builder.public_channels,
         )
         return Handlers(
             router,

@@ -50,12 +50,14 @@ class ReplyDetails(BaseModel):
 
     `reply_id` names this version of the reply. `wait_ms` counts from the acceptance of the question
     to the engine's start, `first_text_ms` and `total_ms` from there. `gpu_ms` is the reply's share
-    of the engine's steps, in which other replies had theirs. `left_out_turns` messages of the
-    thread were not read, `shortened_turns` in part. `verdicts` are those of the code checks, and
-    `hints` counts what they hinted at. `hidden_secrets` values of the reply were masked.
-    `is_reproducible` is whether the engine generates the same text again from the same prompt and
-    seed. If further candidates were generated, `scores` has one entry for each, `None` where it was
-    left out. `candidate` is the one of this version and `chosen` the best by its score, from 0.
+    of the engine's steps, in which other replies had theirs. `shared_tokens` of the `new_tokens`
+    were generated for another reply to the same prompt, and their time counts there.
+    `left_out_turns` messages of the thread were not read, `shortened_turns` in part. `verdicts` are
+    those of the code checks, and `hints` counts what they hinted at. `hidden_secrets` values of the
+    reply were masked. `is_reproducible` is whether the engine generates the same text again from
+    the same prompt and seed. If further candidates were generated, `scores` has one entry for each,
+    `None` where it was left out. `candidate` is the one of this version and `chosen` the best by
+    its score, from 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -72,6 +74,7 @@ class ReplyDetails(BaseModel):
     max_new_tokens: Count = 0
     prompt_tokens: Count = 0
     new_tokens: Count = 0
+    shared_tokens: Count = 0
     left_out_turns: Count = 0
     shortened_turns: Count = 0
     files_read: Count = 0

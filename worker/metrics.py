@@ -33,6 +33,11 @@ class Metrics:
             "Seconds of the engine's steps that generated replies.",
             registry=self.registry,
         )
+        self._shared_replies = Counter(
+            "starchat_shared_replies",
+            "Replies with tokens that were generated for another reply to the same prompt.",
+            registry=self.registry,
+        )
         self._token_rate = Gauge(
             "starchat_tokens_per_second",
             "Generated tokens per second, over the last seconds.",
@@ -74,6 +79,10 @@ class Metrics:
         self._tokens.inc(new_tokens)
         if first_text_seconds is not None:
             self._first_text.observe(first_text_seconds)
+
+    def count_shared_reply(self) -> None:
+        """Count a reply that shared another one's generation."""
+        self._shared_replies.inc()
 
     def record_gpu_time(self, seconds: float) -> None:
         """Add a generation's share of the engine's steps."""

@@ -1,7 +1,7 @@
 """Job builder: turns a question and the thread before it into a job."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Self
 
@@ -10,6 +10,7 @@ import structlog
 from bot.messages import conversation
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity, Message
+from bot.messages.public_channels import PublicChannels
 from bot.rules.channel_rules import ChannelRules
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
@@ -53,9 +54,12 @@ class JobBuilder:
     streaming: Streaming
     thread_cache: ThreadCache
     users: UserDirectory
+    public_channels: PublicChannels = field(default_factory=PublicChannels)
 
     def build_from_message(self, post: MessagePosted, source: Source) -> Job:
         """Build the job of a new message."""
+        # Another process may have received it.
+        self.public_channels.record_message(post)
         earlier = self.read_thread(post.thread, source) if post.is_thread_reply else ()
         messages = {m.ts: m for m in earlier or ()}
         # The cache may hold a newer text: an edit can arrive before the message itself.
@@ -88,6 +92,7 @@ class JobBuilder:
             turns=turns,
             streaming=self.streaming,
             language=language,
+            is_public=self.public_channels.is_public(thread),
         )
 
     def apply_rules(self, job: Job, rules: ChannelRules) -> Job:

@@ -74,6 +74,7 @@ def describe_details(details: ReplyDetails) -> list[Translatable]:
             prompt=details.prompt_tokens,
             reply=details.new_tokens,
         ),
+        *_describe_sharing(details),
         Phrase("Context: {parts}", parts=_describe_context(details)),
         Phrase("Time: {times}", times=_describe_times(details)),
         Phrase("Checks: {verdicts}", verdicts=_describe_checks(details)),
@@ -109,6 +110,20 @@ def _describe_hints(details: ReplyDetails) -> list[Translatable]:
     if details.hidden_secrets:
         lines.append(Phrase("Secrets hidden: {count:,}", count=details.hidden_secrets))
     return lines
+
+
+def _describe_sharing(details: ReplyDetails) -> list[Translatable]:
+    if not details.shared_tokens:
+        return []
+    return [
+        PluralPhrase(
+            "Shared: {count} token was generated for an identical question at the same time. Its "
+            "GPU time counts there.",
+            "Shared: {count:,} tokens were generated for an identical question at the same time. "
+            "Their GPU time counts there.",
+            details.shared_tokens,
+        )
+    ]
 
 
 def _describe_candidates(details: ReplyDetails) -> list[Translatable]:
@@ -166,7 +181,7 @@ def _describe_times(details: ReplyDetails) -> Translatable:
         first=details.first_text_ms / MS_PER_SECOND,
     )
     shown: Translatable = times
-    if seconds:
+    if seconds and not details.shared_tokens:
         rate = details.new_tokens / seconds
         shown = Phrase("{times}, {rate:,.1f} tokens a second", times=shown, rate=rate)
     if details.gpu_ms:

@@ -156,6 +156,7 @@ def _parse_own_content(event: Json, body: Json, team: str, identity: BotIdentity
         is_thread_reply=event["ts"] != thread.ts,
         is_external=bool(body.get("is_ext_shared_channel")) and user_team != team,
         is_guest=bool(profile.get("is_restricted") or profile.get("is_ultra_restricted")),
+        is_public=_read_publicity(event, body),
     )
 
 
@@ -266,6 +267,14 @@ def _read_channel_type(event: Json) -> ChannelType:
         return ChannelType.MPIM
     is_im = channel_type == "im" or str(event["channel"]).startswith("D")
     return ChannelType.IM if is_im else ChannelType.CHANNEL
+
+
+def _read_publicity(event: Json, body: Json) -> bool | None:
+    """Return whether a channel is public; Slack leaves the type out of an `app_mention`."""
+    channel_type = event.get("channel_type")
+    if not isinstance(channel_type, str) or not channel_type:
+        return None
+    return channel_type == "channel" and body.get("is_ext_shared_channel") is False
 
 
 def _read_team(body: Json, identity: BotIdentity) -> str:

@@ -48,6 +48,8 @@ class MessagePosted(BaseModel):
     is_thread_reply: bool = False
     is_external: bool = False
     is_guest: bool = False
+    is_public: bool | None = None
+    """Whether the channel is public and not shared by Slack Connect; `None` if that is unknown."""
     asked: AskedMessage | None = None
 
     @property

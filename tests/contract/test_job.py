@@ -43,6 +43,7 @@ JOBS = st.builds(
     streaming=st.sampled_from(Streaming),
     language=st.sampled_from(Language),
     earlier_answer=st.none() | EARLIER_ANSWERS,
+    is_public=st.booleans(),
 )
 SECRET = "the text of a user"
 
@@ -71,6 +72,15 @@ def test_job_without_a_language_is_english() -> None:
     assert "language" not in english.to_json()
     with pytest.raises(BadJobError, match="language"):
         Job.from_json(json.dumps(job_fields(language="tlh")))
+
+
+def test_channel_is_public_only_if_the_bot_says_so() -> None:
+    """The field is left out otherwise."""
+    private = Job.from_json(json.dumps(job_fields()))
+    public = Job.from_json(json.dumps(job_fields(is_public=True)))
+
+    assert (private.is_public, public.is_public) == (False, True)
+    assert "is_public" not in private.to_json()
 
 
 @pytest.mark.parametrize(

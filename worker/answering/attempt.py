@@ -32,6 +32,7 @@ from worker.answering.reply_plans import (
     plan_replay,
     plan_reply,
 )
+from worker.answering.shared_generations import name_audience
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, Request, RequestRefusedError
 from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
@@ -112,8 +113,9 @@ class GenerationAttempt:
 
     @property
     def new_tokens(self) -> int:
-        """Tokens of all candidates."""
-        return sum(candidate.generated.new_tokens for candidate in self._candidates)
+        """Tokens that the engine generated for all candidates, and for no other reply."""
+        texts = [candidate.generated for candidate in self._candidates]
+        return sum(text.new_tokens - text.shared_tokens for text in texts)
 
     async def generate_reply(
         self, conversation: CachedConversation, files: FileReader, failed_attempts: int
@@ -155,8 +157,6 @@ class GenerationAttempt:
             async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
                 plan = await self._make_plan(loaded, conversation, files)
-                if loaded.is_full:
-                    await self._message.show_status(self._generator.describe_wait())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
                 await self._reply_in_slot(loaded, plan, timeout, is_last=is_last)
         except TimeoutError:
@@ -172,17 +172,35 @@ class GenerationAttempt:
     async def _reply_in_slot(
         self, loaded: LoadedModel, plan: ReplyPlan, waiting: asyncio.Timeout, *, is_last: bool
     ) -> None:
-        language = self._context.job.language
+        language, generator = self._context.job.language, self._generator
         compose = partial(self._layout.compose_growing, language=language)
+        request = self._build_request(loaded, plan)
+        audience = self._find_audience(is_last=is_last)
+        if loaded.is_full and not generator.is_shared(request, audience):
+            await self._message.show_status(generator.describe_wait())
+        opening = generator.open_request(loaded, request, audience, exclusive=is_last)
         async with self._message.stream_edits(compose) as edits:
-            async with self._generator.hold_slot(loaded, exclusive=is_last):
+            async with opening as opened:
                 waiting.reschedule(None)
-                await self._stream_reply(loaded, plan, edits, is_last=is_last)
+                await self._stream_reply(loaded, plan, opened, edits, is_last=is_last)
             # An edit may still be in flight: the slot does not wait for it.
-            if self._context.stopped.is_set():
+            is_freed = not generator.is_shared(request, audience)
+            if self._context.stopped.is_set() and is_freed:
                 tokens = self.generated.new_tokens
                 log.info("slot freed by a stop", job=self._context.job.id, tokens=tokens)
         self._context.attempt_refundable = False
+
+    def _find_audience(self, *, is_last: bool) -> str | None:
+        """
+        Return the people with whose replies this one may share a generation; `None` for none.
+
+        Work on a finished reply, a reply with several candidates, and a last attempt, which may
+        be the one that crashes the engine, have their own.
+        """
+        job = self._context.job
+        is_alone = is_last or job.rework is not None
+        has_others = self._generator.limit_candidates(job.rules) > 1
+        return None if is_alone or has_others else name_audience(job)
 
     async def _make_plan(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
@@ -225,12 +243,17 @@ class GenerationAttempt:
         return prompt
 
     async def _stream_reply(
-        self, loaded: LoadedModel, plan: ReplyPlan, edits: StreamingEdits, *, is_last: bool
+        self,
+        loaded: LoadedModel,
+        plan: ReplyPlan,
+        request: Request,
+        edits: StreamingEdits,
+        *,
+        is_last: bool,
     ) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
         started = time.monotonic()
-        request = self._build_request(loaded, plan)
         stream = self._generator.stream_text(loaded, request, self.generated, plan.prefix_ids)
         race = self._open_race(loaded, request, is_last=is_last)
         try:
@@ -243,6 +266,7 @@ class GenerationAttempt:
                 await race.wait_for_end()
         finally:
             self._chosen = race.best_index
+            self.generated.shared_tokens = self._generator.count_shared_tokens(request.id)
             self._record = self._record_generation(loaded, plan, started)
 
     def _open_race(self, loaded: LoadedModel, request: Request, *, is_last: bool) -> CandidateRace:

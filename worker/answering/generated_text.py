@@ -28,6 +28,8 @@ class GeneratedText:
     cut_reason: CutReason | None = None
     """Why the text was cut; `None` if the model, a limit or an operator ended it."""
     new_tokens: int = 0
+    shared_tokens: int = 0
+    """How many of `new_tokens` were generated for another reply, which pays for them."""
     gpu_seconds: float = 0.0
     """The generation's share of the engine's steps."""
     first_text_seconds: float | None = None

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from contract.queue_eta import describe_position
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.texts import MODEL_LOADING
 from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.shared_generations import SharedGenerations
 from worker.answering.spare_slots import SpareSlots
 from worker.engine import (
     Engine,
@@ -113,6 +115,7 @@ class Generator:
         """`engine` may still be loading."""
         self._engine = engine
         self._settings = settings
+        self._shared = SharedGenerations(engine)
         self._loading: asyncio.Task[LoadedModel] | None = None
         self._last_attempt_lock = asyncio.Lock()
         self.reply_seconds = RunningMean()
@@ -212,6 +215,28 @@ class Generator:
             finally:
                 self.running_replies -= 1
 
+    @asynccontextmanager
+    async def open_request(
+        self, loaded: LoadedModel, request: Request, audience: str | None, *, exclusive: bool
+    ) -> AsyncIterator[Request]:
+        """
+        Hold a slot for a request, or let it share the generation of an identical one.
+
+        Yields the request, whose seed is then that of the generation. A request without an
+        `audience` shares nothing. See `hold_slot`.
+        """
+        if audience is None:
+            async with self.hold_slot(loaded, exclusive=exclusive):
+                yield request
+            return
+        hold_slot = partial(self.hold_slot, loaded, exclusive=exclusive)
+        async with self._shared.join_generation(request, audience, hold_slot) as joined:
+            yield joined
+
+    def is_shared(self, request: Request, audience: str | None) -> bool:
+        """Return whether an identical request runs whose generation this one may share."""
+        return audience is not None and self._shared.is_running(request, audience)
+
     def describe_wait(self) -> Translatable:
         """Return the status of a job that starts to wait now."""
         if self.is_loading():
@@ -265,7 +290,7 @@ class Generator:
         text = TextBuilder(loaded.chat_encoder, generated)
         text.add_ids(prefix_ids)
         started = time.monotonic()
-        async with aclosing(self._engine.generate(request)) as events:
+        async with aclosing(self._shared.read_events(request)) as events:
             async for event in events:
                 generated.gpu_seconds = event.gpu_seconds
                 if isinstance(event, Finished):
@@ -282,4 +307,8 @@ class Generator:
 
     def stop_request(self, request_id: str) -> None:
         """Stop a request; its stream ends with the text so far."""
-        self._engine.abort_request(request_id)
+        self._shared.end_request(request_id)
+
+    def count_shared_tokens(self, request_id: str) -> int:
+        """Return how many tokens a request has from a generation that another one pays for."""
+        return self._shared.count_shared_tokens(request_id)

@@ -249,7 +249,8 @@ class AnswerPipeline:
         """
         stopped, state = run.context.stopped.is_set(), run.message.state
         answer = await attempt.finish_answer(await state.read_stop() if stopped else None)
-        usage = GenerationUsage(answer.details.gpu_ms, answer.details.wait_ms)
+        is_shared = attempt.generated.shared_tokens > 0
+        usage = GenerationUsage(answer.details.gpu_ms, answer.details.wait_ms, is_shared)
         self._metrics.record_gpu_time(attempt.gpu_seconds)
         try:
             if run.context.edited.is_set() and not stopped:
@@ -257,6 +258,8 @@ class AnswerPipeline:
                 raise EditedError  # noqa: TRY301
             first_text_seconds = attempt.generated.first_text_seconds
             self._metrics.record_generation(attempt.new_tokens, first_text_seconds)
+            if is_shared:
+                self._metrics.count_shared_reply()
             self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
             revision = "" if stopped else run.context.revision
             fields = answer.to_fields() | {ANSWER_RECOVERIES: str(run.progress.recoveries)}

@@ -159,6 +159,7 @@ def describe_generation(
         max_new_tokens=sampling.max_new_tokens,
         prompt_tokens=len(plan.base_ids),
         new_tokens=generated.new_tokens,
+        shared_tokens=generated.shared_tokens,
         left_out_turns=prompt.dropped_turns,
         shortened_turns=prompt.shortened_turns,
         wait_ms=limit_count(wait_seconds * MS_PER_SECOND),

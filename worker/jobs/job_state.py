@@ -44,10 +44,15 @@ PROGRESS_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class GenerationUsage:
-    """What one generation used of the engine (ms), and how long its question had waited (ms)."""
+    """
+    What one generation used of the engine (ms), and how long its question had waited (ms).
+
+    `is_shared` is whether it has tokens for which another reply's execution is charged.
+    """
 
     gpu_ms: int
     wait_ms: int
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +162,13 @@ class JobState(Fence):
         )
         save = self._redis.register_script(scripts.SAVE_ANSWER)
         amounts = (usage.gpu_ms, name_wait_field(usage.wait_ms))
+        is_shared = "1" if usage.is_shared else ""
         members = (f"{thread.channel}:{thread.ts}:{job.ts}", f"{thread.ts}:{job.ts}:{job.user}")
         parts = (part for pair in fields.items() for part in pair)
         result = int(
             await save(
                 keys=[*self._lease_keys, self._key, *shared_keys],
-                args=[*self._token, revision, *amounts, job.ts, *members, *parts],
+                args=[*self._token, revision, *amounts, job.ts, *members, is_shared, *parts],
             )
         )
         if not result:

@@ -68,6 +68,18 @@ def test_details_without_facts_say_so() -> None:
         assert words in lines
 
 
+def test_shared_generation_is_told() -> None:
+    """Also why such a reply has used little of the engine's time, and how fast is not said."""
+    details = ReplyDetails(new_tokens=84, shared_tokens=80, total_ms=1, gpu_ms=4)
+
+    lines = [str(line) for line in describe_details(details)]
+    assert lines[5] == (
+        "Shared: 80 tokens were generated for an identical question at the same time. "
+        "Their GPU time counts there."
+    )
+    assert "tokens a second" not in "\n".join(lines)
+
+
 def test_candidates_have_seed_and_score() -> None:
     """All seeds follow from that of the version that is shown."""
     details = ReplyDetails(seed=42, scores=(1, 3, None), candidate=1, chosen=1)
