@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 USER: Final = "U0ADA00001"
 CHANNEL: Final = "C0GENERAL1"
-FINAL_STATES: Final = ("final", "error")
+FINAL_STATES: Final = ("final", "error", "pointer")
 """States after which a message no longer changes."""
 PART_COUNT_PATTERN: Final = re.compile(r"^Part 1 of (\d+)$")
 REQUEST_TIMEOUT_SECONDS: Final = 20.0

@@ -19,9 +19,11 @@ class State(StrEnum):
     ERROR = "error"
     NOTICE = "notice"
     """Notice of the bot: the question was declined."""
+    POINTER = "pointer"
+    """Reply that points to an earlier answer."""
 
 
-END_STATES: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE})
+END_STATES: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE, State.POINTER})
 """States after which a message does not change."""
 
 

@@ -10,6 +10,7 @@ from redis import Redis
 
 from bot.failpoints import Failpoint as BotFailpoint
 from chaos.checker.expectations import Bounds
+from chaos.checker.history import State
 from chaos.load import Question
 from chaos.run import DoomedProcess, ScenarioRun
 from chaos.scenario import Scenario
@@ -51,9 +52,9 @@ def press_repeatedly(run: ScenarioRun) -> None:
     questions = _ask_and_wait(run, run.scale_count(12, 4))
     for action in ("regenerate_reply", "previous_reply"):
         for question in questions:
-            _press(run, question, action)
-            _press(run, question, action, may_fail=True)
-        _wait_for_end(run, questions)
+            press_button(run, question, action)
+            press_button(run, question, action, may_fail=True)
+        wait_for_end(run, questions)
         _check_versions(run, questions)
 
 
@@ -66,11 +67,11 @@ def kill_worker_while_reworking(run: ScenarioRun) -> None:
         victim = run.cluster.start_worker(f"{point}:kill:1")
         doomed = DoomedProcess(run, victim)
         for question in questions:
-            _press(run, question, "regenerate_reply")
+            press_button(run, question, "regenerate_reply")
         if not doomed.wait_or_kill(END_SECONDS):
             run.failures.append(f"no worker died at {point}")
         run.cluster.restore_processes()
-        _wait_for_end(run, questions)
+        wait_for_end(run, questions)
         _check_versions(run, questions)
 
 
@@ -87,8 +88,8 @@ def kill_bot_around_presses(run: ScenarioRun) -> None:
         run.cluster.restore_processes()
         for question in questions:
             # What its person would do, whose press may be lost.
-            _press(run, question, "regenerate_reply", may_fail=True)
-        _wait_for_end(run, questions)
+            press_button(run, question, "regenerate_reply", may_fail=True)
+        wait_for_end(run, questions)
         _check_versions(run, questions)
 
 
@@ -106,8 +107,8 @@ def kill_bot_while_deleting(run: ScenarioRun) -> None:
             run.failures.append(f"no bot died at {point}")
         run.cluster.restore_processes()
         for question in questions:
-            if _read_reply(run, question):
-                _press(run, question, "delete_reply", may_fail=True)
+            if read_reply(run, question):
+                press_button(run, question, "delete_reply", may_fail=True)
         for question in questions:
             try:
                 poll_until(partial(_is_reply_gone, run, question), timeout=END_SECONDS)
@@ -133,7 +134,7 @@ def kill_bot_while_sharing_code(run: ScenarioRun) -> None:
         for question in lost:
             # Its press may be recorded: its person does not know.
             presses[question] += 1
-            _press(run, question, "current_code")
+            press_button(run, question, "current_code")
         for question, count in presses.items():
             _check_shares(run, question, count)
 
@@ -167,7 +168,7 @@ def _ask_and_wait(
         for _ in range(count)
     ]
     run.wait_for_replies()
-    _wait_for_end(run, questions)
+    wait_for_end(run, questions)
     return questions
 
 
@@ -181,12 +182,14 @@ def _replace_bots(run: ScenarioRun, failpoint: str) -> DoomedProcess:
 
 
 def _click(run: ScenarioRun, question: Question, action: str) -> None:
-    [first, *_] = _read_reply(run, question)
+    [first, *_] = read_reply(run, question)
     click = {"user": question.user, "channel": question.channel, "ts": first["ts"]}
     run.cluster.workspace.post_json("_page/click", click | {"action_id": action})
 
 
-def _press(run: ScenarioRun, question: Question, action: str, *, may_fail: bool = False) -> None:
+def press_button(
+    run: ScenarioRun, question: Question, action: str, *, may_fail: bool = False
+) -> None:
     """Press a button until a bot takes it; with `may_fail`, it may be gone already."""
     deadline = time.monotonic() + PRESS_SECONDS
     while time.monotonic() < deadline:
@@ -201,7 +204,7 @@ def _press(run: ScenarioRun, question: Question, action: str, *, may_fail: bool 
     run.failures.append(f"no bot took a press of {action}")
 
 
-def _read_reply(run: ScenarioRun, question: Question) -> Messages:
+def read_reply(run: ScenarioRun, question: Question) -> Messages:
     """Return the messages of a reply, as they are now."""
     thread = run.cluster.workspace.read_messages(question.channel, question.thread, question.user)
     return [m for m in thread if reply_metadata(m).get("question") == question.ts]
@@ -209,20 +212,22 @@ def _read_reply(run: ScenarioRun, question: Question) -> Messages:
 
 def _is_reply_gone(run: ScenarioRun, question: Question) -> bool:
     time.sleep(POLL_PAUSE_SECONDS)
-    return not _read_reply(run, question)
+    return not read_reply(run, question)
 
 
-def _wait_for_end(run: ScenarioRun, questions: Sequence[Question]) -> None:
-    """Wait until no job is left, and every reply is final."""
+def wait_for_end(
+    run: ScenarioRun, questions: Sequence[Question], state: State = State.FINAL
+) -> None:
+    """Wait until no job is left, and every reply has the `state`."""
 
     def has_rework_ended() -> bool:
         time.sleep(POLL_PAUSE_SECONDS)
         with run.cluster.connect_redis() as redis:
             if redis.zcard(keys.PENDING_JOBS):
                 return False
-        replies = [_read_reply(run, question) for question in questions]
+        replies = [read_reply(run, question) for question in questions]
         states = {reply_metadata(m)["state"] for reply in replies for m in reply}
-        return all(replies) and states == {"final"}
+        return all(replies) and states == {state}
 
     try:
         poll_until(has_rework_ended, timeout=END_SECONDS)
@@ -233,14 +238,14 @@ def _wait_for_end(run: ScenarioRun, questions: Sequence[Question]) -> None:
 def _check_versions(run: ScenarioRun, questions: Sequence[Question]) -> None:
     """Fail the run unless each reply has one message, and two versions in Redis."""
     with run.cluster.connect_redis() as redis:
-        kept = [_read_versions(run, redis, question) for question in questions]
+        kept = [read_versions(run, redis, question) for question in questions]
     if not all(present and previous and present != previous for present, previous in kept):
         run.failures.append("a version of a reply is lost")
-    if any(len(_read_reply(run, question)) != 1 for question in questions):
+    if any(len(read_reply(run, question)) != 1 for question in questions):
         run.failures.append("a reply has not one message")
 
 
-def _read_versions(run: ScenarioRun, redis: Redis, question: Question) -> tuple[str, str]:
+def read_versions(run: ScenarioRun, redis: Redis, question: Question) -> tuple[str, str]:
     """Return the ids of the two versions of a reply; empty if one is missing."""
     key = keys.answer_cache(run.team, question.channel, question.thread)
     entries = redis.hmget(key, [question.ts, previous_field(question.ts)])
