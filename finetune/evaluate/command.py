@@ -23,7 +23,7 @@ from finetune.evaluate.code_checks import check_replies
 from finetune.evaluate.metrics import METRICS, DialogueFigures, sum_threads
 from finetune.evaluate.plot import draw_intervals
 from finetune.evaluate.table import Results, render_markdown, render_text
-from finetune.options import bound_number
+from finetune.options import OptionParser, bound_number
 from finetune.train.checks import check_data, check_vocabulary
 from finetune.train.network import read_config
 from worker.engine import LoadError, SamplingParams
@@ -141,10 +141,8 @@ def _write_results(results: Results, parsed: argparse.Namespace, dialogues: int)
 
 
 def _parse_evaluate_options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m finetune evaluate",
-        description="Compare two models on held-out dialogues, with the same prompts and seeds.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = OptionParser(
+        "evaluate", "Compare two models on held-out dialogues, with the same prompts and seeds."
     )
     card = SamplingParams()
     add = parser.add_argument
@@ -153,10 +151,10 @@ def _parse_evaluate_options(arguments: Sequence[str]) -> argparse.Namespace:
     add("b", type=Path, metavar="B", help="directory of another one")
     add("--output", type=Path, required=True, help="directory to create")
     for name, kind, highest, default, description in (
-        ("prompts", int, 10**6, DEFAULT_PROMPTS, "prompts that are answered, at most"),
-        ("max-new-tokens", int, 8192, 512, "of a reply"),
-        ("temperature", float, 2, card.temperature, "of the sampling"),
-        ("seed", int, 2**31, 42, "of sampling and intervals"),
+        ("prompts", int, 10**6, DEFAULT_PROMPTS, "maximum number of prompts that are answered"),
+        ("max-new-tokens", int, 8192, 512, "maximum tokens of a reply"),
+        ("temperature", float, 2, card.temperature, "temperature of the sampling"),
+        ("seed", int, 2**31, 42, "seed of the sampling and of the intervals"),
     ):
         lowest = 0 if name in {"temperature", "seed"} else 1
         number = bound_number(kind, lowest, highest)

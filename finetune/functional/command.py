@@ -14,7 +14,7 @@ from finetune.evaluate.checkpoint import generate_replies, load_checkpoint
 from finetune.functional.problems import Problem, find_code, read_problems
 from finetune.functional.sandbox import Sandbox, find_engine, judge_codes
 from finetune.functional.verdicts import Verdict, measure_pass_rate
-from finetune.options import bound_number
+from finetune.options import OptionParser, bound_number
 from finetune.prepare.encoding import load_chat_encoder
 from worker.answering.generated_text import GeneratedText
 from worker.engine import LoadError, SamplingParams
@@ -92,10 +92,10 @@ def _describe_verdicts(
 
 
 def _parse_functional_options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m finetune functional",
-        description="Let models write 20 small Python functions, run each one on test cases in a "
-        "container without network and rights, and print the share that passes.",
+    parser = OptionParser(
+        "functional",
+        "Let models write 20 small Python functions, run each one on test cases in a container "
+        "without network and rights, and print the share that passes.",
     )
     add = parser.add_argument
     add("models", nargs="+", type=Path, metavar="MODEL", help="directory of a model or an adapter")
@@ -109,36 +109,34 @@ def _parse_functional_options(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         "--image",
         default=DEFAULT_IMAGE,
-        help="an image with python3 that is here already; none is downloaded "
-        "(default: %(default)s)",
+        help="an image with python3 that is here already; none is downloaded",
     )
     add(
         "--timeout",
         type=bound_number(float, 1.0, 600.0),
         default=20.0,
         metavar="SECONDS",
-        help="maximum seconds of a container, with its start (default: %(default)s)",
+        help="maximum seconds of a container, with its start",
     )
     add(
         "--max-new-tokens",
         type=bound_number(int, 16, 4096),
         default=512,
         metavar="N",
-        help="maximum tokens of a reply (default: %(default)s)",
+        help="maximum tokens of a reply",
     )
     add(
         "--temperature",
         type=bound_number(float, 0.0, 2.0),
         default=0.2,
         metavar="T",
-        help="temperature of the replies (default: %(default)s)",
+        help="temperature of the replies",
     )
     add(
         "--seed",
         type=bound_number(int, 0, 2**32 - 1),
         default=42,
         metavar="N",
-        help="seed of the first reply; it grows by one from problem to problem "
-        "(default: %(default)s)",
+        help="seed of the first reply; it grows by one from problem to problem",
     )
     return parser.parse_args(arguments)

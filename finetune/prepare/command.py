@@ -16,7 +16,7 @@ from finetune.dialogue_files import (
     write_records,
 )
 from finetune.errors import FinetuneError
-from finetune.options import bound_number
+from finetune.options import OptionParser, bound_number
 from finetune.prepare.data_card import PreparationOptions, render_data_card
 from finetune.prepare.deduplication import DEFAULT_MIN_SIMILARITY, DuplicateFinder
 from finetune.prepare.encoding import DialogueEncoder
@@ -96,35 +96,42 @@ def _read_phrases(file: Path | None) -> tuple[str, ...]:
 
 
 def _parse_prepare_options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m finetune prepare",
-        description="Write dialogues for the fine-tuning of StarChat. Reads JSON lines: the export "
-        "of the votes, {messages: [{role, content}]}, or {text: '### Human: …### Assistant: …'}.",
+    parser = OptionParser(
+        "prepare",
+        "Write dialogues for the fine-tuning of StarChat. Reads JSON lines: the export of the "
+        "votes, {messages: [{role, content}]}, or {text: '### Human: …### Assistant: …'}.",
     )
     add = parser.add_argument
-    add("files", nargs="+", type=Path, metavar="FILE")
+    add("files", nargs="+", type=Path, metavar="FILE", help="file of JSON lines")
     add("--model", type=Path, required=True, help="directory with the model's tokenizer.json")
     add("--output", type=Path, required=True, help="directory to create")
-    add("--max-tokens", type=bound_number(int, 16, 8192), default=DEFAULT_MAX_TOKENS, metavar="N")
+    add(
+        "--max-tokens",
+        type=bound_number(int, 16, 8192),
+        default=DEFAULT_MAX_TOKENS,
+        metavar="N",
+        help="maximum tokens of a dialogue; a longer one loses exchanges",
+    )
     add(
         "--validation-share",
         type=bound_number(float, 0.0, 0.5),
         default=DEFAULT_VALIDATION_SHARE,
         metavar="SHARE",
+        help="share of the threads that is held out",
     )
     add(
         "--min-similarity",
         type=bound_number(float, 0.5, 1.0),
         default=DEFAULT_MIN_SIMILARITY,
         metavar="SHARE",
-        help="share of word n-grams from which on dialogues are duplicates (default: %(default)s)",
+        help="share of word n-grams from which on dialogues are duplicates",
     )
     add(
         "--retention-days",
         type=bound_number(int, 1, 3650),
         default=DEFAULT_RETENTION_DAYS,
         metavar="DAYS",
-        help="days that votes may be kept, as STARCHAT_VOTES_RETENTION_DAYS (default: %(default)s)",
+        help="days that votes may be kept, as STARCHAT_VOTES_RETENTION_DAYS",
     )
     add(
         "--filter-phrases",

@@ -20,6 +20,7 @@ from finetune.dialogue_files import (
     read_records,
 )
 from finetune.errors import FinetuneError
+from finetune.options import OptionParser
 from finetune.prepare.encoding import DialogueEncoder
 from finetune.train.checks import check_amount, check_data, check_vocabulary
 from finetune.train.dialogue_batches import DialogueDataset, collate_batch
@@ -171,29 +172,31 @@ def _list_options(run: Run, data: Path) -> dict[str, Any]:
 
 
 def _parse_train_options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m finetune train",
-        description="Fine-tune a model by StarChat's recipe, whose numbers are the defaults. The "
-        "same command continues a training that was stopped.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = OptionParser(
+        "train",
+        "Fine-tune a model by StarChat's recipe, whose numbers are the defaults. The same command "
+        "continues a training that was stopped.",
     )
     card = Recipe()
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", help="directory that `finetune prepare` wrote")
     add("--model", type=Path, required=True, help="directory of the model to start from")
     add("--output", type=Path, required=True, help="directory of the training")
-    add("--method", choices=get_args(Method), default=card.method, help="what is trained")
-    add("--dtype", choices=("bfloat16", "float32"), default=card.dtype, help="of the arithmetic")
+    add("--method", choices=get_args(Method), default=card.method, help="weights that are trained")
+    add("--dtype", choices=("bfloat16", "float32"), default=card.dtype, help="number format")
     for name, description in (
-        ("learning_rate", "at its highest"),
-        ("epochs", "passes over the data"),
-        ("total_batch", "dialogues of a step on all devices"),
-        ("device_batch", "dialogues that a device holds at once, at most"),
-        ("seed", "of order and dropout"),
-        ("early_stop", "evaluations without a lower validation loss that end it; 0 for never"),
-        ("lora_rank", "of the adapter"),
-        ("lora_alpha", "its scale, divided by its rank"),
-        ("lora_dropout", "in the adapter"),
+        ("learning_rate", "learning rate after the warm-up"),
+        ("epochs", "number of passes over the data"),
+        ("total_batch", "number of dialogues in a step, on all devices"),
+        ("device_batch", "maximum number of dialogues that a device holds at once"),
+        ("seed", "seed of the order and of dropout"),
+        (
+            "early_stop",
+            "number of evaluations without a lower loss that ends the training; 0: never",
+        ),
+        ("lora_rank", "rank of the adapter"),
+        ("lora_alpha", "scale of the adapter, which its rank divides"),
+        ("lora_dropout", "dropout in the adapter"),
     ):
         default = getattr(card, name)
         option = f"--{name.replace('_', '-')}"

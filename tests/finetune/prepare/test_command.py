@@ -143,10 +143,15 @@ def test_further_unusable_lines_are_counted(
 @pytest.mark.parametrize(
     ("option", "value"), [("--max-tokens", "5"), ("--validation-share", "x"), ("--unknown", "1")]
 )
-def test_wrong_option_is_refused(tmp_path: Path, option: str, value: str) -> None:
-    """The usage names the bounds."""
-    with pytest.raises(SystemExit):
-        _prepare(tmp_path / "x", tmp_path, option, value)
+def test_wrong_option_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    """One line names the option."""
+    assert _prepare(tmp_path / "x", tmp_path, option, value)[0] == 2
+
+    (told,) = capsys.readouterr().err.splitlines()
+    assert option in told
+    assert told.endswith("; `python -m finetune prepare --help` describes all options")
 
 
 def test_mistakes_are_one_line(

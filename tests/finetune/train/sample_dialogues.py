@@ -8,12 +8,13 @@ from typing import Final
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, set_seed
 
 from finetune.__main__ import main
-from testing.tokenizers import write_small_tokenizer
+from testing.tokenizers import write_small_tokenizer, write_starchat_tokenizer
 
 KEYS: Final = [first + second for first in "bcdfghklmnprstvwz" for second in "aeiou"]
 WORDS: Final = ("red", "blue", "green", "black", "white", "grey", "pink", "brown")
 ANSWER_WORDS: Final = 6
 VOCABULARY_SIZE: Final = 640
+STARCHAT_VOCABULARY_SIZE: Final = 49_156
 
 
 def write_dialogues(file: Path, count: int, seed: int = 0) -> Path:
@@ -45,13 +46,22 @@ def prepare_data(folder: Path, model: Path, count: int, seed: int = 0) -> Path:
 
 
 def write_model(
-    folder: Path, *, width: int = 32, dropout: float = 0.0, positions: int = 128
+    folder: Path,
+    *,
+    width: int = 32,
+    dropout: float = 0.0,
+    positions: int = 128,
+    has_starchat_tokenizer: bool = False,
 ) -> Path:
     """Write a GPTBigCode of two layers with random weights."""
-    texts = [" ".join((*KEYS, *WORDS))] * 9
-    write_small_tokenizer(folder, [*texts, *("\n" + text for text in texts)], VOCABULARY_SIZE)
+    size = STARCHAT_VOCABULARY_SIZE if has_starchat_tokenizer else VOCABULARY_SIZE
+    if has_starchat_tokenizer:
+        write_starchat_tokenizer(folder)
+    else:
+        texts = [" ".join((*KEYS, *WORDS))] * 9
+        write_small_tokenizer(folder, [*texts, *("\n" + text for text in texts)], size)
     config = GPTBigCodeConfig(
-        vocab_size=VOCABULARY_SIZE,
+        vocab_size=size,
         n_positions=positions,
         n_embd=width,
         n_layer=2,

@@ -73,6 +73,20 @@ def test_best_model_is_kept_and_named(
     assert _train(data, model, output, *options) == 2
 
 
+def test_early_stop_ends_a_training_that_overfits(data: Path, model: Path, tmp_path: Path) -> None:
+    """Two evaluations without a lower loss are enough, and the best model before them is kept."""
+    output = tmp_path / "run"
+    options = (*QUICK, "--epochs", "9", "--learning-rate", "3e-1", "--early-stop", "2")
+
+    assert _train(data, model, output, *options) == 0
+
+    result = _read_result(output)
+    losses = [one["validation_loss"] for one in result["evaluations"]]
+    lowest = losses.index(min(losses))
+    assert len(losses) == lowest + 3 < 18
+    assert result["best"] == result["evaluations"][lowest]
+
+
 def test_merged_adapter_equals_the_unmerged_one(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +184,26 @@ def test_refusals_are_one_line(
 
     (told,) = capsys.readouterr().err.splitlines()
     assert reason in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_unusable_data_are_refused(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A leak between the splits, and a tokenizer without the dialogue tokens."""
+    leaking = shutil.copytree(data, tmp_path / "leaking")
+    with (leaking / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write((data / "validation.jsonl").read_text("utf-8").splitlines(keepends=True)[0])
+    assert _train(leaking, model, tmp_path / "run", *QUICK) == 2
+    other = shutil.copytree(model, tmp_path / "other")
+    text = (other / "tokenizer.json").read_text("utf-8").replace("<|end|>", "<|stop|>")
+    (other / "tokenizer.json").write_text(text, "utf-8")
+    assert _train(data, other, tmp_path / "run", *QUICK) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        "finetune: the splits leak: 1 threads and 1 dialogues are in both",
+        f"finetune: the tokenizer of {other} lacks <|end|>",
+    ]
     assert not (tmp_path / "run").exists()
 
 
