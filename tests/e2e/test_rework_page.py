@@ -1,20 +1,32 @@
 """Work on replies on fakeslack's page: the buttons of finished replies, and of private ones."""
 
 import contextlib
-import signal
+import re
+from functools import partial
 
 from playwright.sync_api import expect
 
-from contract.earlier_answer import EarlierAnswer
+from bot.asked_before.terms import read_terms
+from bot.records.asked_questions import find_like_answers
+from bot.records.database import Records
+from contract.job import Thread
 from testing.browser import BrowserPage, open_chromium
-from testing.earlier_answers import EARLIER, name_earlier_answer
 from testing.memorizing_model import ENDLESS, GREET, REVERSE
 from testing.polling import poll_until
 from testing.product import Product, find_answers
-from testing.queue_inspector import find_job
+from testing.queue_inspector import TEAM
 from testing.worker_harness import context_text, reply_metadata
-from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Json, RefusedError
-from worker.checks.python_code import PYTHON
+from testing.workspace import (
+    ADA,
+    GENERAL,
+    LIN,
+    PYTHON,
+    SAM,
+    STARCHAT,
+    Json,
+    RefusedError,
+)
+from worker.checks import python_code
 
 WAIT_MILLISECONDS = 180_000
 """Maximum wait for a reply: a busy machine generates slowly."""
@@ -49,7 +61,7 @@ def ask_until_checked(product: Product) -> str:
     """Ask for code; return the `ts` of the question. On a busy machine, code may stay unchecked."""
     for _ in range(MAX_ASKS):
         ts, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
-        if f"{PYTHON}: parses" in context_text(replies):
+        if f"{python_code.PYTHON}: parses" in context_text(replies):
             return ts
     raise AssertionError("no code was checked")
 
@@ -59,12 +71,16 @@ def test_person_reads_the_verdict_on_code(product: Product) -> None:
     ts = ask_until_checked(product)
     with open_chromium() as browser:
         lin = BrowserPage(browser, product.workspace, LIN).open_channel(GENERAL, ts)
-        expect(lin.thread_column.get_by_text(f"{PYTHON}: parses", exact=True)).to_be_visible()
+        expect(
+            lin.thread_column.get_by_text(f"{python_code.PYTHON}: parses", exact=True)
+        ).to_be_visible()
         footer = lin.thread_column.get_by_text("Its code was parsed, but not run or reviewed.")
         expect(footer).to_be_visible()
         ada = BrowserPage(browser, product.workspace, ADA).open_channel(GENERAL, ts)
         ada.thread_column.get_by_role("button", name="Details", exact=True).click()
-        expect(ada.thread_column.get_by_text(f"Checks: {PYTHON}: parses")).to_be_visible()
+        expect(
+            ada.thread_column.get_by_text(f"Checks: {python_code.PYTHON}: parses")
+        ).to_be_visible()
         expect(ada.thread_column.get_by_text("code without a hint isn't safe")).to_be_visible()
 
 
@@ -131,40 +147,38 @@ def test_person_shares_a_private_answer(product: Product) -> None:
         expect(question.get_by_role("button", name="Share in channel")).to_have_count(0)
 
 
-def ask_with_earlier_answer(product: Product, earlier: EarlierAnswer) -> str:
-    """Ask as Ada what was asked before, and return the `ts`; the worker waits until it is known."""
-    [worker] = product.workers
-    worker.send_signal(signal.SIGSTOP)
-    try:
-        ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {GREET}")
-        with product.redis.connect_as() as redis:
-            job = poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
-            name_earlier_answer(redis, job.id, earlier)
-    finally:
-        worker.send_signal(signal.SIGCONT)
-    return ts
+def mark_answer(product: Product, text: str) -> re.Pattern[str]:
+    """Let Lin ask and Sam tell that the code ran; return the address of the reply."""
+    _, replies = product.ask_question(f"@StarChat {text}", PYTHON, user=LIN)
+    reply = replies[0]["ts"]
+    click = {"user": SAM, "channel": PYTHON, "ts": reply, "action_id": "code_ran"}
+    product.workspace.post_json("_page/click", click)
+    records, terms = Records(product.workspace.database_url), read_terms(text)
+    assert terms is not None
+    find = partial(
+        find_like_answers, thread=Thread(team=TEAM, channel=PYTHON, ts="1.0"), ts="1.0", terms=terms
+    )
+    poll_until(lambda: records.read(find), description="the question and its vote")
+    records.close_database()
+    return re.compile(f"/archives/{PYTHON}/p{reply.replace('.', '')}")
 
 
 def test_person_is_pointed_to_an_earlier_answer(product: Product) -> None:
     """It leads there; a colleague has the question answered anyway, in the same message."""
     workspace = product.workspace
-    root, [answer] = product.ask_question(f"@StarChat {GREET}", GENERAL, user=LIN)
-    name = answer["ts"].replace(".", "")
-    link = f"{workspace.url}/archives/{GENERAL}/p{name}?thread_ts={root}"
-    ts = ask_with_earlier_answer(product, EARLIER.model_copy(update={"permalink": link}))
+    link = mark_answer(product, REVERSE)
+    ts, [message] = product.ask_question(f"@StarChat {REVERSE}", PYTHON)
+    assert reply_metadata(message)["state"] == "pointer"
     with open_chromium() as browser:
-        ada = BrowserPage(browser, workspace, ADA).open_channel(GENERAL, ts)
+        ada = BrowserPage(browser, workspace, ADA).open_channel(PYTHON, ts)
         pointer = ada.find_message("asked much the same on", ada.thread_column)
-        expect(pointer).to_contain_text("Lin asked much the same on November 3")
-        expect(pointer).to_contain_text("2 colleagues marked the answer ✓ → see that answer.")
+        expect(pointer).to_contain_text("Lin asked much the same on")
+        expect(pointer).to_contain_text("1 colleague marked the answer ✓ → see that answer.")
         expect(pointer.get_by_role("link", name="see that answer")).to_have_attribute("href", link)
         expect(pointer.get_by_role("button", name="Answer anyway")).to_be_visible()
         expect(pointer.get_by_role("button", name="Regenerate")).to_have_count(0)
-        assert not any(
-            reply_metadata(m)["state"] == "final" for m in workspace.bot_replies(GENERAL, ts)
-        )
 
-        lin = BrowserPage(browser, workspace, LIN).open_channel(GENERAL, ts)
+        lin = BrowserPage(browser, workspace, LIN).open_channel(PYTHON, ts)
         lin.thread_column.get_by_role("button", name="Answer anyway").click()
         regenerate = ada.thread_column.get_by_role("button", name="Regenerate", exact=True)
         expect(regenerate).to_be_visible(timeout=WAIT_MILLISECONDS)
