@@ -52,13 +52,18 @@ class LoadGenerator:
         user: str | None = None,
         channel: str | None = None,
         previous: Question | None = None,
+        token: str | None = None,
     ) -> Question:
-        """Ask one question, in a new thread or in that of the `previous` question."""
+        """
+        Ask one question, in a new thread or in that of the `previous` question.
+
+        Questions with one `token` and text are identical.
+        """
         cluster = self._cluster
         user = user or cluster.users[0]
         channel = previous.channel if previous else channel or cluster.channels[0]
         root = previous.thread if previous else None
-        question_token = make_token(next(self._numbers), self._seed)
+        question_token = token or make_token(next(self._numbers), self._seed)
         asked_at = time.monotonic()
         ts = cluster.workspace.post_message(
             user, channel, f"@StarChat {text} {question_token}", root
