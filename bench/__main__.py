@@ -107,6 +107,10 @@ BENCHMARKS: Final = {
         "found and false secrets, and the time of masking",
         (Option("--seed", 0, "seed of the set"),),
     ),
+    "identical": Benchmark(
+        "tokens and time of the same question in many threads",
+        (Option("--questions", 16, "questions at once"),),
+    ),
     "best-of": Benchmark(
         "what candidates bring and cost, with the demo's model on a CPU",
         (

@@ -97,6 +97,8 @@ class WorkerRuntime:
         """Serve until a shutdown is requested; then let running jobs finish, or requeue them."""
         services = self._services
         services.consumer.capacity = JOBS_PER_SLOT * self._slots
+        services.consumer.count_followers = lambda: services.models.num_followers
+        services.models.watch_followers(services.consumer.notice_follower)
         call_on_loop = asyncio.get_running_loop().call_soon_threadsafe
         services.heartbeat.start_thread(
             lambda lease: call_on_loop(services.consumer.cancel_lost, lease)

@@ -115,7 +115,7 @@ class Generator:
         """`engine` may still be loading."""
         self._engine = engine
         self._settings = settings
-        self._shared = SharedGenerations(engine)
+        self.shared = SharedGenerations(engine)
         self._loading: asyncio.Task[LoadedModel] | None = None
         self._last_attempt_lock = asyncio.Lock()
         self.reply_seconds = RunningMean()
@@ -230,12 +230,12 @@ class Generator:
                 yield request
             return
         hold_slot = partial(self.hold_slot, loaded, exclusive=exclusive)
-        async with self._shared.join_generation(request, audience, hold_slot) as joined:
+        async with self.shared.join_generation(request, audience, hold_slot) as joined:
             yield joined
 
     def is_shared(self, request: Request, audience: str | None) -> bool:
         """Return whether an identical request runs whose generation this one may share."""
-        return audience is not None and self._shared.is_running(request, audience)
+        return audience is not None and self.shared.is_running(request, audience)
 
     def describe_wait(self) -> Translatable:
         """Return the status of a job that starts to wait now."""
@@ -290,7 +290,7 @@ class Generator:
         text = TextBuilder(loaded.chat_encoder, generated)
         text.add_ids(prefix_ids)
         started = time.monotonic()
-        async with aclosing(self._shared.read_events(request)) as events:
+        async with aclosing(self.shared.read_events(request)) as events:
             async for event in events:
                 generated.gpu_seconds = event.gpu_seconds
                 if isinstance(event, Finished):
@@ -307,8 +307,8 @@ class Generator:
 
     def stop_request(self, request_id: str) -> None:
         """Stop a request; its stream ends with the text so far."""
-        self._shared.end_request(request_id)
+        self.shared.end_request(request_id)
 
     def count_shared_tokens(self, request_id: str) -> int:
         """Return how many tokens a request has from a generation that another one pays for."""
-        return self._shared.count_shared_tokens(request_id)
+        return self.shared.count_shared_tokens(request_id)

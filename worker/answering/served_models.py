@@ -7,6 +7,7 @@ stays useful. The choice depends on the thread alone: every worker makes the sam
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,6 +81,16 @@ class ServedModels:
         if not await asyncio.to_thread(share_tokenizer, *directories):
             raise LoadError("STARCHAT_CANARY cannot be used: its tokenizer is not STARCHAT_MODEL's")
         return sum(info.slots for info in infos)
+
+    @property
+    def num_followers(self) -> int:
+        """Number of replies that share the slot of another one."""
+        return sum(generator.shared.num_followers for generator in self.by_setting.values())
+
+    def watch_followers(self, notice_change: Callable[[], None]) -> None:
+        """Call `notice_change` when there may be more replies that share a slot."""
+        for generator in self.by_setting.values():
+            generator.shared.on_join = notice_change
 
     @property
     def running_replies(self) -> int:

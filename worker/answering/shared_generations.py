@@ -175,6 +175,14 @@ class SharedGenerations:
         self._engine = engine
         self._open: dict[ShareKey, SharedGeneration] = {}
         self._joined: dict[str, tuple[SharedGeneration, Subscription]] = {}
+        self.on_join: Callable[[], None] = lambda: None
+        """Called when a reply has joined a generation: it may need no slot."""
+
+    @property
+    def num_followers(self) -> int:
+        """Number of replies that use the slot of another one."""
+        generations = {id(generation) for generation, _ in self._joined.values()}
+        return len(self._joined) - len(generations)
 
     def is_running(self, request: Request, audience: str) -> bool:
         """Return whether a generation has a slot that a reply to this request could join."""
@@ -198,6 +206,7 @@ class SharedGenerations:
             generation.task = asyncio.create_task(self._run_generation(key, generation, hold_slot))
         subscription = generation.subscribe(request)
         self._joined[request.id] = (generation, subscription)
+        self.on_join()
         try:
             await generation.wait_for_slot()
             yield subscription.request

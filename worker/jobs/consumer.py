@@ -34,6 +34,9 @@ RQ_THREADS: Final = 8
 REDIS_RETRY_SECONDS: Final = 0.5
 """Seconds between attempts while Redis is unreachable."""
 
+MAX_FOLLOWERS: Final = 64
+"""Jobs beyond the capacity, which use the slots of others."""
+
 AnswerJob = Callable[[JobContext], Awaitable[Outcome]]
 
 
@@ -62,7 +65,10 @@ class JobConsumer:
         self._running: dict[str, JobContext] = {}
         self.watch = ProgressWatch()
         self.capacity = 1
-        """Maximum number of jobs in flight."""
+        """Maximum number of jobs in flight, besides those that use the slots of others."""
+        self.count_followers: Callable[[], int] = lambda: 0
+        """Returns how many jobs use the slots of others."""
+        self._has_followers = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._running)
@@ -83,8 +89,8 @@ class JobConsumer:
     async def consume_jobs(self, can_take: Callable[[], Awaitable[bool]]) -> None:
         """Take jobs until `stop_taking`; while `can_take` is false, leave them to other workers."""
         while not self._closing.is_set():
-            if len(self._tasks) >= self.capacity:
-                await self._wait_unless_closing(self._tasks)
+            if len(self._tasks) - min(MAX_FOLLOWERS, self.count_followers()) >= self.capacity:
+                await self._wait_for_room()
             elif not await can_take():
                 await self._sleep_unless_closing(REDIS_RETRY_SECONDS)
             else:
@@ -262,10 +268,17 @@ class JobConsumer:
         ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown, cancel_futures=True))
         await asyncio.wait({ending}, timeout=STOP_STEP_SECONDS)
 
-    async def _wait_unless_closing(self, tasks: set["asyncio.Task[None]"]) -> None:
-        closing = asyncio.create_task(self._closing.wait())
-        await asyncio.wait({closing, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        closing.cancel()
+    def notice_follower(self) -> None:
+        """Look again whether there is room for a job: one may use the slot of another."""
+        self._has_followers.set()
+
+    async def _wait_for_room(self) -> None:
+        """Wait until a job ends or uses the slot of another one, or the consumer is closing."""
+        self._has_followers.clear()
+        signals = {asyncio.create_task(e.wait()) for e in (self._closing, self._has_followers)}
+        await asyncio.wait({*signals, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in signals:
+            waiting.cancel()
 
     async def _sleep_unless_closing(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -130,7 +130,9 @@ async def test_late_reply_gets_what_has_come_and_what_comes(
 ) -> None:
     """By one request, with its seed. The time counts once: to the reply that was there first."""
     first, second = await start(shared, engine)
+    assert shared.num_followers == 1
     await end(engine, first, second)
+    assert shared.num_followers == 0
 
     assert [request.id for request in engine.requests] == ["a"]
     assert first.ids == second.ids == [1, 2, 3]

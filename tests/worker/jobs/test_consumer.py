@@ -98,7 +98,7 @@ async def wait_until(condition: Callable[[], Any]) -> None:
 async def test_consumer_takes_no_more_jobs_than_its_capacity(
     client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
-    """Other jobs stay on the queue until one has ended."""
+    """Other jobs stay on the queue until one has ended, or uses the slot of another."""
     for number in range(4):
         job_queue.enqueue(make_job(number))
     contexts = [await harness.wait_for_job(), await harness.wait_for_job()]
@@ -109,6 +109,9 @@ async def test_consumer_takes_no_more_jobs_than_its_capacity(
     *first, last = (context.job.ts for context in contexts)
     assert sorted(first) == ["0.000000", "1.000000"]
     assert last == "2.000000"
+    harness.consumer.count_followers = lambda: 1
+    harness.consumer.notice_follower()
+    assert (await harness.wait_for_job()).job.ts == "3.000000"
 
 
 async def test_jobs_of_a_thread_run_one_after_another(
