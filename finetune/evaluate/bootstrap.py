@@ -1,5 +1,5 @@
 """
-Paired bootstrap: an interval for the difference of two models on the same threads. Pure.
+Bootstrap: an interval for the difference of two models, on the same threads or on others. Pure.
 
 Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: the percentile interval.
 """
@@ -52,15 +52,37 @@ def compare_ratios(
         return Comparison(*values, None)
     rng = np.random.default_rng(seed)
     both = np.concatenate([first, second], axis=1)
-    chances = np.full(len(both), 1 / len(both))
-    sums = np.concatenate(
-        [rng.multinomial(len(both), chances, BATCH_SIZE) @ both for _ in range(NUM_BATCHES)]
+    return Comparison(*values, _find_interval(_resample(rng, both)))
+
+
+def compare_independent(
+    first: NDArray[np.float64], second: NDArray[np.float64], seed: int
+) -> Comparison:
+    """Compare two ratios of sums over different threads, each given as `[T, 2]`."""
+    values = (_divide(first.sum(0)), _divide(second.sum(0)))
+    threads = min(np.count_nonzero(sums[:, 1]) for sums in (first, second))
+    if threads < MIN_THREADS:
+        return Comparison(*values, None)
+    rng = np.random.default_rng(seed)
+    drawn = [_resample(rng, sums) for sums in (first, second)]
+    return Comparison(*values, _find_interval(np.concatenate(drawn, axis=1)))
+
+
+def _resample(rng: np.random.Generator, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of resamples of threads, drawn with replacement."""
+    chances = np.full(len(sums), 1 / len(sums))
+    return np.concatenate(
+        [rng.multinomial(len(sums), chances, BATCH_SIZE) @ sums for _ in range(NUM_BATCHES)]
     )
+
+
+def _find_interval(sums: NDArray[np.float64]) -> Interval:
+    """Return the interval of the difference of two ratios, from resampled sums `[R, 4]`."""
     # A resample may draw no thread that counts.
     sums = sums[(sums[:, 1] > 0) & (sums[:, 3] > 0)]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(sums[:, 2] / sums[:, 3] - sums[:, 0] / sums[:, 1], [tail, 1 - tail])
-    return Comparison(*values, Interval(float(low), float(high)))
+    return Interval(float(low), float(high))
 
 
 def _divide(sums: NDArray[np.float64]) -> float | None:

@@ -2,11 +2,13 @@
 
 import argparse
 import gc
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 
 from finetune.console import tell_operator
@@ -17,21 +19,31 @@ from finetune.dialogue_files import (
     read_records,
 )
 from finetune.errors import FinetuneError
-from finetune.evaluate.bootstrap import CONFIDENCE, MIN_THREADS, compare_ratios
+from finetune.evaluate.bootstrap import (
+    CONFIDENCE,
+    MIN_THREADS,
+    compare_independent,
+    compare_ratios,
+)
 from finetune.evaluate.checkpoint import generate_replies, load_checkpoint, measure_losses
 from finetune.evaluate.code_checks import check_replies
 from finetune.evaluate.metrics import METRICS, DialogueFigures, sum_threads
 from finetune.evaluate.plot import draw_intervals
 from finetune.evaluate.table import Results, render_markdown, render_text
+from finetune.evaluate.votes import APPROVING_VOTES, ModelName, ThreadSums, sum_votes
 from finetune.options import OptionParser, bound_number
+from finetune.prepare.lines import read_lines
 from finetune.train.checks import check_data, check_vocabulary
 from finetune.train.network import read_config
 from worker.engine import LoadError, SamplingParams
 from worker.engine.loading.adapter import find_adapter
+from worker.engine.loading.checkpoint import display_name
+from worker.engine.loading.revision import find_revision
 
 DEFAULT_PROMPTS: Final = 200
 TABLE_NAME: Final = "evaluation.md"
 PLOT_NAME: Final = "evaluation.svg"
+NO_VOTES: Final = np.zeros((0, 2))
 
 
 def run_evaluate(arguments: Sequence[str]) -> None:
@@ -39,6 +51,7 @@ def run_evaluate(arguments: Sequence[str]) -> None:
     parsed = _parse_evaluate_options(arguments)
     if parsed.output.exists():
         raise FinetuneError(f"{parsed.output} exists already: choose another --output")
+    votes = None if parsed.votes is None else _read_votes(parsed.votes)
     records = _read_held_out(parsed.data)
     for directory in (parsed.a, parsed.b):
         _check_checkpoint(directory, records, parsed)
@@ -51,6 +64,9 @@ def run_evaluate(arguments: Sequence[str]) -> None:
         )
         for metric in METRICS
     ]
+    if votes is not None:
+        a, b = (votes.get(_name_checkpoint(one), NO_VOTES) for one in (parsed.a, parsed.b))
+        results.append((APPROVING_VOTES, compare_independent(a, b, parsed.seed)))
     # First, because a full disk must not lose what took hours.
     print(render_text(results), flush=True)
     _write_results(results, parsed, len(records))
@@ -72,6 +88,15 @@ def _read_held_out(data: Path) -> list[DialogueRecord]:
             "prepare with a larger --validation-share"
         )
     return sorted(held_out, key=lambda record: (record.thread, record.ids))
+
+
+def _read_votes(file: Path) -> ThreadSums:
+    return sum_votes(line for _, line in read_lines(file, hashlib.sha256()))
+
+
+def _name_checkpoint(directory: Path) -> ModelName:
+    """Return the name and the revision that the worker gives to the replies of a model."""
+    return ModelName(display_name(str(directory), directory), find_revision(None, directory) or "")
 
 
 def _check_checkpoint(
@@ -150,6 +175,12 @@ def _parse_evaluate_options(arguments: Sequence[str]) -> argparse.Namespace:
     add("a", type=Path, metavar="A", help="directory of a model or a LoRA adapter")
     add("b", type=Path, metavar="B", help="directory of another one")
     add("--output", type=Path, required=True, help="directory to create")
+    add(
+        "--votes",
+        type=Path,
+        metavar="FILE",
+        help="export of the votes, to compare those on replies of A and of B",
+    )
     for name, kind, highest, default, description in (
         ("prompts", int, 10**6, DEFAULT_PROMPTS, "maximum number of prompts that are answered"),
         ("max-new-tokens", int, 8192, 512, "maximum tokens of a reply"),

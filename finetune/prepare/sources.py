@@ -49,8 +49,7 @@ class LineParser:
         if not conversation or not _is_question(conversation[-1]):
             raise UnusableDialogueError("no question before the reply")
         read = [vote for vote in votes if isinstance(vote, dict)]
-        approvals = sum(vote.get("opinion") == "up" or vote.get("ran") is True for vote in read)
-        rejections = sum(vote.get("opinion") == "down" for vote in read)
+        approvals, rejections = count_opinions(read)
         if approvals <= rejections:
             raise UnusableDialogueError("not approved by votes")
         kept_until = self._end_retention(min(map(_read_time, read)))
@@ -75,6 +74,13 @@ class LineParser:
             return voted_at + self._retention
         except OverflowError:
             raise UnusableDialogueError("vote without a time") from None
+
+
+def count_opinions(votes: list[Any]) -> tuple[int, int]:
+    """Return how many votes of an exported reply approve it, and how many reject it."""
+    read = [vote for vote in votes if isinstance(vote, dict)]
+    approvals = sum(vote.get("opinion") == "up" or vote.get("ran") is True for vote in read)
+    return approvals, sum(vote.get("opinion") == "down" for vote in read)
 
 
 def _is_question(turn: object) -> bool:

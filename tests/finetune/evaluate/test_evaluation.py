@@ -1,5 +1,6 @@
 """The command `evaluate`: a model beside itself and beside an adapter, checks, and mistakes."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -18,12 +19,14 @@ from testing.adapters import write_adapter
 from testing.tokenizers import write_small_tokenizer
 from tests.finetune.train.sample_dialogues import prepare_data, write_model
 from worker.answering.generated_text import GeneratedText
+from worker.engine.loading.revision import find_revision
 from worker.render.model import CutReason
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 QUICK = ("--max-new-tokens", "6", "--prompts", "18", "--temperature", "1")
 WEIGHTS = "model.safetensors"
+VOTE = {"opinion": "up", "ran": False}
 BROKEN = "```python\ndef f(:\n```"
 RISKY = "```python\nimport os\n\neval(os.nosuchname())\n```"
 
@@ -78,14 +81,23 @@ def test_worse_model_is_named(
 def test_model_beside_itself_shows_no_difference(
     data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An adapter, loaded and merged twice, has the same figures and replies each time."""
-    adapter = write_adapter(tmp_path / "adapter", model)
+    """
+    An adapter, loaded and merged twice, has the same figures and replies each time.
 
-    assert _evaluate(data, adapter, adapter, tmp_path / "output", *QUICK) == 0
+    Votes on its replies are found by the name and the revision that the worker gives it.
+    """
+    adapter = write_adapter(tmp_path / "adapter", model)
+    served = {"model": "adapter", "revision": find_revision(None, adapter), "votes": [VOTE]}
+    lines = [json.dumps(served | {"thread_ts": str(number)}) for number in range(16)]
+    (tmp_path / "votes.jsonl").write_text("\n".join(lines), "utf-8")
+    votes = ("--votes", str(tmp_path / "votes.jsonl"))
+
+    assert _evaluate(data, adapter, adapter, tmp_path / "output", *QUICK, *votes) == 0
 
     _, *rows = capsys.readouterr().out.splitlines()
     cells = [re.split(" {2,}", row) for row in rows]
-    assert len(cells) == len(METRICS)
+    assert len(cells) == len(METRICS) + 1
+    assert cells[-1] == ["Share of approving votes", "1", "1", "+0 to +0", "no difference shown"]
     assert all(first == second for _, first, second, *_ in cells)
     assert {verdict for *_, verdict in cells} == {"no difference shown", "too few to say"}
 
@@ -138,8 +150,9 @@ def test_mistakes_are_one_line(
         ((empty, model, model, output, "6"), "holds out no dialogues"),
         ((data, model, model, output, "127"), "choose a smaller"),
         ((data, model, model, data, "6"), "exists already"),
+        ((data, model, model, output, "6", "--votes", str(output)), "cannot be read: No such file"),
     ):
-        assert _evaluate(*arguments[:4], "--max-new-tokens", arguments[4]) == 2
+        assert _evaluate(*arguments[:4], "--max-new-tokens", *arguments[4:]) == 2
         *_, told = capsys.readouterr().err.splitlines()
         assert told.startswith("finetune: ")
         assert part in told
