@@ -14,6 +14,7 @@ from contract import keys
 from contract.answers import Answer, previous_field
 from contract.code_verdicts import CodeVerdict, VerdictKind
 from contract.reply_details import ReplyDetails
+from testing.earlier_answers import EARLIER
 from testing.redis_server import RedisServer
 
 REPLY_ID = "0a1b2c3d4e5f"
@@ -75,6 +76,19 @@ def test_reply_is_found_in_redis_and_in_the_database(
     assert cached["points_to_earlier_answer"] is False
     assert recorded["source"] == "database"
     assert recorded["votes"] == [{"opinion": "up", "reason": None, "ran": False, "voted_at": "3.0"}]
+
+
+def test_pointer_to_an_earlier_answer_is_told(
+    redis: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not to whose, and not to which."""
+    pointer = Answer(text="", reply_id="ab", earlier_answer=EARLIER)
+    redis.hset(keys.answer_cache("T1", "C1", "1.0"), "2.0", pointer.model_dump_json())
+    assert run_audit(["ab"]) == 0
+    written = capsys.readouterr().out
+    assert json.loads(written.splitlines()[-1])["points_to_earlier_answer"] is True
+    assert EARLIER.author_name not in written
+    assert EARLIER.permalink not in written
 
 
 def test_unknown_reply_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

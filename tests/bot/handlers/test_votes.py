@@ -17,7 +17,8 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM
 from testing.workspace import ADA, GENERAL, LIN, SAM, Workspace
-from tests.bot.handlers.rework_steps import REPLY_ID
+from tests.bot.handlers.edit_steps import ask_as_ada
+from tests.bot.handlers.rework_steps import REPLY_ID, point_to_earlier
 from tests.bot.handlers.vote_steps import (
     list_votes,
     post_reply,
@@ -105,7 +106,10 @@ def test_line_says_for_whom_the_code_ran(
 def test_reactions_count_as_buttons(
     workspace: Workspace, redis: Redis, web: WebClient, stored: Records
 ) -> None:
-    """Added and removed, but not the reactions to a notice or to people."""
+    """Added and removed, but not those to a notice, to people or to a pointer."""
+    asked = ask_as_ada(workspace, redis, "@StarChat sort a set")
+    pointer = point_to_earlier(workspace, redis, web, asked)
+    workspace.set_reaction(LIN, GENERAL, pointer, "+1")
     ts, reply = post_reply(workspace, redis, web)
     workspace.set_reaction(LIN, GENERAL, reply, "+1")
     workspace.set_reaction(LIN, GENERAL, ts, "-1")
@@ -114,6 +118,8 @@ def test_reactions_count_as_buttons(
     workspace.set_reaction(SAM, GENERAL, reply, "-1", remove=True)
 
     wait_for_votes(stored, reply, (LIN, "up", None, False))
+    poll_until(lambda: not redis.exists(keys.vote_outbox(TEAM)), description="all reactions")
+    assert list_votes(stored, pointer) == []
 
 
 def test_deletion_of_a_reply_deletes_its_votes(
