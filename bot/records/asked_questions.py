@@ -2,11 +2,12 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, exists, select, tuple_
+from sqlalchemy import Connection, Row, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -23,12 +24,11 @@ from bot.records.tables import (
 )
 from contract.job import Thread
 
-MAX_CANDIDATES: Final = 50
+MAX_CANDIDATES: Final = 20
 """Like questions whose votes are counted, the newest ones."""
 VOTE_KEY: Final = ("team", "channel", "message_ts", "version")
-SAME_THREAD: Final = tuple(
-    votes.c[name] == asked_questions.c[name] for name in ("team", "channel", "thread_ts")
-)
+THREAD_KEY: Final = ("team", "channel", "thread_ts")
+SAME_THREAD: Final = tuple(votes.c[name] == asked_questions.c[name] for name in THREAD_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,13 @@ def find_like_answers(
     if key is None:
         return []
     fingerprint = Fingerprint.from_terms(terms, key)
-    similar = {
-        question: similarity
+    answers = [
+        answer
         for question in _find_questions(connection, thread.team, fingerprint)
         if (question.channel, question.message_ts) != (thread.channel, ts)
         and (similarity := fingerprint.measure_similarity(question.signature)) >= MIN_SIMILARITY
-    }
-    if not similar:
-        return []
-    answers = _count_votes(connection, thread.team, similar)
+        for answer in _count_votes(connection, question, similarity)
+    ]
     return sorted(answers, key=lambda one: (one.similarity, one.num_ran, one.question_ts))[::-1]
 
 
@@ -119,68 +117,52 @@ def _read_key(connection: Connection, team: str) -> bytes | None:
     return connection.execute(query).scalar()
 
 
-def _find_questions(
-    connection: Connection, team: str, fingerprint: Fingerprint
-) -> Iterable[Row[Any]]:
+def _find_questions(connection: Connection, team: str, fingerprint: Fingerprint) -> list[Row[Any]]:
     """Return the questions with the same distinguishing terms that ran for a colleague."""
     has_band = question_bands.c.team == team, question_bands.c.band.in_(fingerprint.bands)
     is_colleague: ColumnElement[bool] = votes.c.user_id != asked_questions.c.user_id
+    # Without a condition on the team, which would let SQLite read all questions of the team.
     query = (
         select(asked_questions)
         .where(
             asked_questions.c.id.in_(select(question_bands.c.question_id).where(*has_band)),
-            asked_questions.c.team == team,
-            asked_questions.c.digest == fingerprint.digest,
             exists().where(*SAME_THREAD, votes.c.ran, is_colleague),
         )
-        .order_by(asked_questions.c.message_ts.desc())
+        .order_by(asked_questions.c.id.desc())
         .limit(MAX_CANDIDATES)
     )
-    return connection.execute(query).all()
+    found = connection.execute(query).all()
+    return [row for row in found if (row.team, row.digest) == (team, fingerprint.digest)]
 
 
 def _count_votes(
-    connection: Connection, team: str, similar: dict[Row[Any], float]
+    connection: Connection, question: Row[Any], similarity: float
 ) -> Iterator[LikeAnswer]:
-    """Yield the versions of replies to questions for which more votes speak than against."""
-    threads = [(question.channel, question.thread_ts) for question in similar]
+    """Yield the versions of the reply to a question that ran for as many as it failed, or more."""
     same_reply = [votes.c[name] == voted_replies.c[name] for name in VOTE_KEY]
-    found = connection.execute(
-        select(votes, voted_replies.c.facts).where(
-            *same_reply,
-            votes.c.team == team,
-            tuple_(votes.c.channel, votes.c.thread_ts).in_(threads),
-        )
-    ).all()
-    for question, similarity in similar.items():
-        ran: dict[tuple[str, str], set[str]] = {}
-        down: dict[tuple[str, str], int] = {}
-        for vote in found:
-            if not _is_about(vote, question):
-                continue
-            reply = (vote.message_ts, vote.version)
-            down[reply] = down.get(reply, 0) + (vote.opinion == Mark.DOWN)
-            if vote.ran and vote.user_id != question.user_id:
-                ran.setdefault(reply, set()).add(vote.user_id)
-        for (message_ts, version), users in ran.items():
-            if down[message_ts, version] <= len(users):
-                yield LikeAnswer(
-                    thread=Thread(team=team, channel=question.channel, ts=question.thread_ts),
-                    question_ts=question.message_ts,
-                    author=question.user_id,
-                    message_ts=message_ts,
-                    version=version,
-                    num_ran=len(users),
-                    similarity=similarity,
-                )
+    in_thread = [votes.c[name] == getattr(question, name) for name in THREAD_KEY]
+    ran: dict[tuple[str, str], set[str]] = {}
+    num_down = Counter[tuple[str, str]]()
+    query = select(votes, voted_replies.c.facts).where(*same_reply, *in_thread)
+    for vote in connection.execute(query).all():
+        if not _is_about(vote.facts, question.message_ts):
+            continue
+        reply = (vote.message_ts, vote.version)
+        num_down[reply] += vote.opinion == Mark.DOWN
+        if vote.ran and vote.user_id != question.user_id:
+            ran.setdefault(reply, set()).add(vote.user_id)
+    thread = Thread(team=question.team, channel=question.channel, ts=question.thread_ts)
+    for reply, users in ran.items():
+        if num_down[reply] <= len(users):
+            yield LikeAnswer(
+                thread, question.message_ts, question.user_id, *reply, len(users), similarity
+            )
 
 
-def _is_about(vote: Row[Any], question: Row[Any]) -> bool:
-    """Return whether a vote is on the reply to a question, not on a later one of its thread."""
-    if (vote.channel, vote.thread_ts) != (question.channel, question.thread_ts):
-        return False
+def _is_about(facts: str, question_ts: str) -> bool:
+    """Return whether a reply with these facts answers a question, not a later one of its thread."""
     try:
-        facts = json.loads(vote.facts)
+        found = json.loads(facts)
     except ValueError:
         return False
-    return isinstance(facts, dict) and facts.get("question_ts") == question.message_ts
+    return isinstance(found, dict) and found.get("question_ts") == question_ts
