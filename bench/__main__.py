@@ -111,6 +111,13 @@ BENCHMARKS: Final = {
         "tokens and time of the same question in many threads",
         (Option("--questions", 16, "questions at once"),),
     ),
+    "asked-before": Benchmark(
+        "precision and recall of like questions, and the time of a search",
+        (
+            Option("--questions", 100_000, "stored questions"),
+            Option("--searches", 2_000, "searches of each kind"),
+        ),
+    ),
     "best-of": Benchmark(
         "what candidates bring and cost, with the demo's model on a CPU",
         (

@@ -1,0 +1,221 @@
+"""
+Asked before: which like questions are found, and the time of a search among 100,000.
+
+The pairs of `data/asked_before.tsv` are labelled by hand: `like`, or what differs. Vocabulary and
+threshold were chosen on every second pair, from the first on; the others were held out.
+"""
+
+import json
+import math
+import random
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from bot.asked_before.fingerprint import KEY_BYTES, MIN_SIMILARITY, Fingerprint
+from bot.asked_before.terms import Terms, read_terms
+from bot.records.asked_questions import find_like_answers
+from bot.records.database import Records
+from bot.records.tables import (
+    asked_questions,
+    question_bands,
+    signature_keys,
+    voted_replies,
+    votes,
+)
+from contract.job import Thread
+
+PAIRS_FILE: Final = Path(__file__).parent / "data" / "asked_before.tsv"
+LIKE: Final = "like"
+KEY: Final = b"k" * KEY_BYTES
+CONFIDENCE_Z: Final = 1.96
+"""Standard deviations of an interval of 95 %."""
+QUESTIONS_PER_BATCH: Final = 2_000
+QUESTIONS_PER_VOTE: Final = 10
+"""Every tenth stored question has an answer that ran for a colleague."""
+POPULAR_SHARE: Final = 0.02
+"""Share of the stored questions that ask the same."""
+WARM_UP_SEARCHES: Final = 50
+
+
+class Pair(NamedTuple):
+    """Two questions; `label` is `LIKE` or what differs."""
+
+    label: str
+    one: str
+    other: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the answer to one question would be shown for the other."""
+        terms = read_terms(self.one), read_terms(self.other)
+        if terms[0] is None or terms[1] is None:
+            return False
+        one, other = (Fingerprint.from_terms(each, KEY) for each in terms if each is not None)
+        is_found = one.digest == other.digest and not set(one.bands).isdisjoint(other.bands)
+        return is_found and one.measure_similarity(other.encode_signature()) >= MIN_SIMILARITY
+
+
+class Rates(NamedTuple):
+    """Counts of pairs: shown and alike, shown in all, alike in all."""
+
+    hits: int
+    shown: int
+    alike: int
+
+
+def load_pairs() -> list[Pair]:
+    """Return the labelled pairs in the order of their file."""
+    lines = PAIRS_FILE.read_text("utf-8").splitlines()
+    return [Pair(*line.split("\t")) for line in lines]
+
+
+def count_rates(pairs: Sequence[Pair]) -> Rates:
+    """Count which pairs are alike, and which would be shown."""
+    shown = [pair for pair in pairs if pair.is_shown]
+    hits = sum(pair.label == LIKE for pair in shown)
+    return Rates(hits, len(shown), sum(pair.label == LIKE for pair in pairs))
+
+
+def estimate_interval(hits: int, total: int) -> tuple[float, float]:
+    """Return Wilson's interval of 95 % for a share."""
+    share, z = hits / total, CONFIDENCE_Z
+    center = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return (center - spread) / scale, min(1.0, (center + spread) / scale)
+
+
+def main(questions: int, searches: int) -> str:
+    """Measure, and return the tables."""
+    pairs = load_pairs()
+    rows = [
+        f"Shown from a similarity of {MIN_SIMILARITY}.",
+        "",
+        "| pairs | alike | shown | precision | recall |",
+        "|---|---|---|---|---|",
+        _format_rates("chosen on", pairs[::2]),
+        _format_rates("held out", pairs[1::2]),
+        _format_rates("all", pairs),
+    ]
+    wrong = Counter(pair.label for pair in pairs if pair.label != LIKE and pair.is_shown)
+    rows += ["", f"Shown, but not alike: {dict(wrong) or 'none'}.", ""]
+    return "\n".join([*rows, *measure_searches(questions, searches)])
+
+
+def measure_searches(num_questions: int, num_searches: int) -> list[str]:
+    """Return a table of times with so many questions in an SQLite file."""
+    with tempfile.TemporaryDirectory() as directory:
+        records = Records(f"sqlite:///{directory}/records.db")
+        records.open_database()
+        rng = random.Random(0)  # noqa: S311 - no secret
+        texts = list(islice(_draw_questions(rng), num_questions))
+        _store_questions(records, texts)
+        new = list(islice(_draw_questions(rng), num_searches))
+        searches: dict[str, Callable[[str], Any]] = {
+            "search, nothing found": partial(_search, records),
+            "all that a miss adds to filling a job": partial(_read_and_search, records),
+        }
+        rows = [f"| {num_questions:,} stored questions | median | p99 |", "|---|---|---|"]
+        rows += [_format_times(name, search, new) for name, search in searches.items()]
+        known = [rng.choice(texts[::QUESTIONS_PER_VOTE]) for _ in range(num_searches)]
+        rows.append(_format_times("search, found", partial(_search, records), known))
+        popular = [texts[0]] * num_searches
+        name = f"search, asked {round(num_questions * POPULAR_SHARE):,} times before"
+        rows.append(_format_times(name, partial(_search, records), popular))
+        records.close_database()
+    return rows
+
+
+def _format_rates(name: str, pairs: Sequence[Pair]) -> str:
+    rates = count_rates(pairs)
+    precision = _format_share(rates.hits, rates.shown)
+    recall = _format_share(rates.hits, rates.alike)
+    return f"| {name}: {len(pairs)} | {rates.alike} | {rates.shown} | {precision} | {recall} |"
+
+
+def _format_share(hits: int, total: int) -> str:
+    low, high = estimate_interval(hits, total)
+    return f"{hits / total:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _format_times(name: str, search: Callable[[str], Any], texts: Sequence[str]) -> str:
+    times = []
+    for text in [*texts[:WARM_UP_SEARCHES], *texts]:
+        started = time.perf_counter()
+        seconds = search(text) or time.perf_counter() - started
+        times.append(seconds * 1000)
+    percentiles = statistics.quantiles(times[len(texts[:WARM_UP_SEARCHES]) :], n=100)
+    return f"| {name} | {percentiles[49]:.2f} ms | {percentiles[98]:.2f} ms |"
+
+
+def _read_and_search(records: Records, text: str) -> None:
+    _find(records, read_terms(text))
+
+
+def _search(records: Records, text: str) -> float:
+    """Search; return the seconds without reading the text."""
+    terms = read_terms(text)
+    started = time.perf_counter()
+    _find(records, terms)
+    return time.perf_counter() - started
+
+
+def _find(records: Records, terms: Terms | None) -> None:
+    if terms is not None:
+        thread = Thread(team="T1", channel="C2", ts="1.0")
+        records.read(partial(find_like_answers, thread=thread, ts="1.0", terms=terms))
+
+
+def _draw_questions(rng: random.Random) -> Iterator[str]:
+    """Yield questions of the words of the pairs; some of them are one question."""
+    words = sorted({word for pair in load_pairs() for word in f"{pair.one} {pair.other}".split()})
+    popular = "How do I sort a list of names in Python?"
+    yield popular
+    while True:
+        is_popular = rng.random() < POPULAR_SHARE
+        yield popular if is_popular else " ".join(rng.sample(words, rng.randint(5, 14)))
+
+
+def _store_questions(records: Records, texts: Sequence[str]) -> None:
+    def store_key(connection: Connection) -> None:
+        connection.execute(signature_keys.insert().values(team="T1", secret=KEY))
+
+    records.write(store_key, max_seconds=60)
+    for start in range(0, len(texts), QUESTIONS_PER_BATCH):
+        batch = texts[start : start + QUESTIONS_PER_BATCH]
+        records.write(partial(_store_batch, start=start, texts=batch), max_seconds=600)
+
+
+def _store_batch(connection: Connection, start: int, texts: Sequence[str]) -> None:
+    rows: dict[Any, list[dict[str, Any]]] = {
+        table: [] for table in (asked_questions, question_bands, voted_replies, votes)
+    }
+    for number, text in enumerate(texts, start):
+        terms = read_terms(text)
+        if terms is None:
+            continue
+        found = Fingerprint.from_terms(terms, KEY)
+        ts = f"{number + 1}.0"
+        owner = {"team": "T1", "channel": "C1", "thread_ts": ts}
+        question = {"id": number + 1, "message_ts": ts, "user_id": "U1"}
+        hashes = {"signature": found.encode_signature(), "digest": found.digest}
+        rows[asked_questions].append(owner | question | hashes)
+        rows[question_bands] += (
+            {"team": "T1", "band": band, "question_id": number + 1} for band in found.bands
+        )
+        if number % QUESTIONS_PER_VOTE == 0:
+            reply = owner | {"message_ts": f"{ts}1", "version": "0a"}
+            rows[voted_replies].append(reply | {"facts": json.dumps({"question_ts": ts})})
+            mark = {"user_id": "U2", "ran": True, "voted_at": ts, "presses": "[]"}
+            rows[votes].append(reply | mark)
+    for table, values in rows.items():
+        connection.execute(table.insert(), values)

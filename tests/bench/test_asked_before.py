@@ -1,0 +1,31 @@
+"""Asked before: labelled pairs of questions, of which the bot takes few unlike ones for alike."""
+
+from bench.asked_before import LIKE, count_rates, estimate_interval, load_pairs, measure_searches
+
+MIN_PAIRS = 300
+MIN_PRECISION = 0.9
+
+
+def test_pairs_are_many_and_balanced() -> None:
+    """No pair is there twice, and each half has pairs of both kinds."""
+    pairs = load_pairs()
+
+    assert len({frozenset(pair[1:]) for pair in pairs}) == len(pairs) >= MIN_PAIRS
+    for half in (pairs[::2], pairs[1::2]):
+        num_alike = sum(pair.label == LIKE for pair in half)
+        assert 0.4 < num_alike / len(half) < 0.6
+
+
+def test_answers_to_like_questions_are_shown_precisely() -> None:
+    """On the pairs that were held out too, and by the lower end of the interval over all."""
+    pairs = load_pairs()
+    held_out, total = count_rates(pairs[1::2]), count_rates(pairs)
+
+    assert held_out.hits / held_out.shown >= MIN_PRECISION
+    assert estimate_interval(total.hits, total.shown)[0] >= MIN_PRECISION
+    assert total.hits / total.alike > 0.5
+
+
+def test_searches_are_measured() -> None:
+    """The table has a row for each kind of search."""
+    assert len(measure_searches(num_questions=30, num_searches=3)) == 6
