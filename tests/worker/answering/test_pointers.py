@@ -1,8 +1,10 @@
 """Replies that point to an earlier answer: without the model, and answered anyway on request."""
 
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from bot.messages.message import BotIdentity, Message
 from bot.store.asked_questions import AskedQuestions
@@ -18,12 +20,27 @@ from testing.worker_harness import context_text, reply_text
 from testing.workspace import STARCHAT
 from worker.answering.answer_cache import AnswerCache
 from worker.errors import ModelFailedError
-from worker.failpoints import Failpoint
+from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import Outcome
 from worker.render import texts
 
 ANSWER = "Use a mutex, and hold it for as short a time as you can."
 POINTED = ["pointer"]
+
+
+class EditingFailpoints(Failpoints):
+    """Failpoints at which the question is edited once, right before the pointer is saved."""
+
+    def __init__(self, redis: Redis, job_key: str) -> None:
+        super().__init__()
+        self._redis, self._job_key = redis, job_key
+        self.num_saves = 0
+
+    def hit(self, failpoint: StrEnum) -> None:
+        """Raise the revision before the first save; the next execution has the new text."""
+        if failpoint is Failpoint.BEFORE_ANSWER_SAVED:
+            self.num_saves += 1
+            self._redis.hset(self._job_key, keys.REVISION, int(self.num_saves == 1))
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +152,14 @@ async def test_failed_answer_brings_the_pointer_back(asked: ReworkHarness) -> No
     assert asked.list_buttons() == ["Answer anyway"]
     assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
     assert shown_text(asked) == ANSWER
+
+
+async def test_edit_of_the_question_starts_again(asked: ReworkHarness) -> None:
+    """The earlier answer was one to its old text; what the job names by then counts."""
+    editing = EditingFailpoints(asked.reply.harness.redis, asked.reply.job_key)
+    assert await asked.ask(editing) is Outcome.ANSWERED
+    assert editing.num_saves == 2
+    assert (asked.list_states(), asked.list_buttons()) == (POINTED, ["Answer anyway"])
 
 
 async def test_stopped_question_points_to_nothing(asked: ReworkHarness) -> None:
