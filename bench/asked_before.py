@@ -26,7 +26,6 @@ from bot.records.asked_questions import find_like_answers
 from bot.records.database import Records
 from bot.records.tables import (
     asked_questions,
-    question_bands,
     signature_keys,
     voted_replies,
     votes,
@@ -60,8 +59,8 @@ class Pair(NamedTuple):
         if terms[0] is None or terms[1] is None:
             return False
         one, other = (Fingerprint.from_terms(each, KEY) for each in terms if each is not None)
-        is_found = one.digest == other.digest and not set(one.bands).isdisjoint(other.bands)
-        return is_found and one.measure_similarity(other.encode_signature()) >= MIN_SIMILARITY
+        similarity = one.measure_similarity(other.encode_signature())
+        return one.digest == other.digest and similarity >= MIN_SIMILARITY
 
 
 class Rates(NamedTuple):
@@ -197,7 +196,7 @@ def _store_questions(records: Records, texts: Sequence[str]) -> None:
 
 def _store_batch(connection: Connection, start: int, texts: Sequence[str]) -> None:
     rows: dict[Any, list[dict[str, Any]]] = {
-        table: [] for table in (asked_questions, question_bands, voted_replies, votes)
+        table: [] for table in (asked_questions, voted_replies, votes)
     }
     for number, text in enumerate(texts, start):
         terms = read_terms(text)
@@ -209,9 +208,6 @@ def _store_batch(connection: Connection, start: int, texts: Sequence[str]) -> No
         question = {"id": number + 1, "message_ts": ts, "user_id": "U1"}
         hashes = {"signature": found.encode_signature(), "digest": found.digest}
         rows[asked_questions].append(owner | question | hashes)
-        rows[question_bands] += (
-            {"team": "T1", "band": band, "question_id": number + 1} for band in found.bands
-        )
         if number % QUESTIONS_PER_VOTE == 0:
             reply = owner | {"message_ts": f"{ts}1", "version": "0a"}
             rows[voted_replies].append(reply | {"facts": json.dumps({"question_ts": ts})})

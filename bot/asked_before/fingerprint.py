@@ -14,7 +14,6 @@ from contract.signatures import (
     SIGNATURE_SLOTS,
     Signature,
     estimate_similarity,
-    list_bands,
     sign_features,
 )
 
@@ -38,14 +37,6 @@ class Fingerprint(NamedTuple):
         distinguishing = b"\0".join(sorted(map(_encode, terms.distinguishing)))
         digest = hashlib.blake2b(distinguishing, key=key, digest_size=DIGEST_BYTES).digest()
         return cls(sign_features(features, key), digest)
-
-    @property
-    def bands(self) -> list[bytes]:
-        """Keys by which like fingerprints are found; those with another digest share none."""
-        return [
-            hashlib.blake2b(self.digest, key=band, digest_size=len(band)).digest()
-            for band in list_bands(self.signature)
-        ]
 
     def measure_similarity(self, encoded: bytes) -> float:
         """Return the estimated similarity to a signature as the database keeps it."""

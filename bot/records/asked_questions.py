@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from bot.messages.votes.presses import Mark
 from bot.records.engine import allow_long_use
 from bot.records.tables import (
     asked_questions,
-    question_bands,
     signature_keys,
     voted_replies,
     votes,
@@ -63,11 +62,8 @@ def record_question(
         "signature": fingerprint.encode_signature(),
         "digest": fingerprint.digest,
     }
-    statement = dialect.insert(asked_questions).values(row).on_conflict_do_nothing()
-    question = connection.execute(statement.returning(asked_questions.c.id)).scalar()
-    if question is not None:
-        bands = [{"team": team, "band": b, "question_id": question} for b in fingerprint.bands]
-        connection.execute(question_bands.insert(), bands)
+    statement = dialect.insert(asked_questions).values(row)
+    connection.execute(statement.on_conflict_do_nothing())
 
 
 def find_like_answers(
@@ -84,7 +80,7 @@ def find_like_answers(
     fingerprint = Fingerprint.from_terms(terms, key)
     answers = [
         answer
-        for question in _find_questions(connection, thread.team, fingerprint)
+        for question in _find_questions(connection, thread.team, fingerprint.digest)
         if (question.channel, question.message_ts) != (thread.channel, ts)
         and (similarity := fingerprint.measure_similarity(question.signature)) >= MIN_SIMILARITY
         for answer in _count_votes(connection, question, similarity)
@@ -117,22 +113,20 @@ def _read_key(connection: Connection, team: str) -> bytes | None:
     return connection.execute(query).scalar()
 
 
-def _find_questions(connection: Connection, team: str, fingerprint: Fingerprint) -> list[Row[Any]]:
+def _find_questions(connection: Connection, team: str, digest: bytes) -> Iterable[Row[Any]]:
     """Return the questions with the same distinguishing terms that ran for a colleague."""
-    has_band = question_bands.c.team == team, question_bands.c.band.in_(fingerprint.bands)
     is_colleague: ColumnElement[bool] = votes.c.user_id != asked_questions.c.user_id
-    # Without a condition on the team, which would let SQLite read all questions of the team.
     query = (
         select(asked_questions)
         .where(
-            asked_questions.c.id.in_(select(question_bands.c.question_id).where(*has_band)),
+            asked_questions.c.team == team,
+            asked_questions.c.digest == digest,
             exists().where(*SAME_THREAD, votes.c.ran, is_colleague),
         )
         .order_by(asked_questions.c.id.desc())
         .limit(MAX_CANDIDATES)
     )
-    found = connection.execute(query).all()
-    return [row for row in found if (row.team, row.digest) == (team, fingerprint.digest)]
+    return connection.execute(query).all()
 
 
 def _count_votes(

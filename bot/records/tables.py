@@ -5,7 +5,6 @@ from typing import Final
 from sqlalchemy import (
     Boolean,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -136,6 +135,7 @@ asked_questions: Final = Table(
     Column("signature", LargeBinary(512), nullable=False),
     Column("digest", LargeBinary(16), nullable=False),
     UniqueConstraint("team", "channel", "message_ts", name="uq_asked_questions_message"),
+    Index("ix_asked_questions_digest", "team", "digest"),
     info={PURGED_BY: ("team", "channel", "thread_ts", "message_ts", "user_id")},
 )
 """
@@ -143,22 +143,3 @@ First question of a thread, without its text: see `bot.asked_before.fingerprint`
 
 `message_ts` is also the time at which `user_id` has asked.
 """
-
-question_bands: Final = Table(
-    "question_bands",
-    metadata,
-    Column("team", ID, primary_key=True),
-    Column("band", LargeBinary(8), primary_key=True),
-    Column(
-        "question_id",
-        Integer,
-        ForeignKey(
-            "asked_questions.id", name="fk_question_bands_asked_questions", ondelete="CASCADE"
-        ),
-        primary_key=True,
-        index=True,
-    ),
-    info={PURGED_BY: ("team",)},
-    sqlite_with_rowid=False,
-)
-"""Keys by which a question with a like signature is found."""

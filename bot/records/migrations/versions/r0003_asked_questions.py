@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create `signature_keys`, `asked_questions` and `question_bands`."""
+    """Create `signature_keys` and `asked_questions`."""
     op.create_table(
         "signature_keys",
         sa.Column("team", sa.String(64), primary_key=True),
@@ -26,19 +26,5 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(16), nullable=False),
         sa.UniqueConstraint("team", "channel", "message_ts", name="uq_asked_questions_message"),
     )
-    op.create_table(
-        "question_bands",
-        sa.Column("team", sa.String(64), primary_key=True),
-        sa.Column("band", sa.LargeBinary(8), primary_key=True),
-        sa.Column(
-            "question_id",
-            sa.Integer,
-            sa.ForeignKey(
-                "asked_questions.id", name="fk_question_bands_asked_questions", ondelete="CASCADE"
-            ),
-            primary_key=True,
-        ),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_question_bands_question_id", "question_bands", ["question_id"])
+    op.create_index("ix_asked_questions_digest", "asked_questions", ["team", "digest"])
     op.create_index("ix_votes_thread", "votes", ["team", "channel", "thread_ts"])
