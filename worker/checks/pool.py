@@ -67,10 +67,14 @@ class CheckPool:
     async def check_blocks(self, blocks: Iterable[CodeBlock]) -> dict[CodeBlock, BlockFindings]:
         """Return the findings on those blocks that could be checked in time."""
         findings: dict[CodeBlock, BlockFindings] = {}
-        with contextlib.suppress(TimeoutError):
+        unique, num_tried = list(dict.fromkeys(blocks if self._children else ())), 0
+        try:
             async with asyncio.timeout(MAX_REPLY_SECONDS):
-                for block in dict.fromkeys(blocks if self._children else ()):
+                for num_tried, block in enumerate(unique, 1):  # noqa: B007 - it is logged
                     await self._add_findings(block, findings)
+        except TimeoutError:
+            checked, untried = len(findings), len(unique) - num_tried
+            log.warning("no time for all code", blocks=len(unique), checked=checked, left=untried)
         return findings
 
     async def _add_findings(

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contract.code_languages import find_language
 from contract.code_verdicts import CodeVerdict, VerdictKind
@@ -79,6 +80,22 @@ async def test_hanging_child_costs_its_block_alone(
 
     monkeypatch.setattr(pool_module, "MAX_BLOCK_SECONDS", 60.0)
     assert await pool.check_blocks([GOOD]) == {GOOD: PARSES}
+
+
+async def test_blocks_for_which_no_time_is_left_are_logged(
+    pool: CheckPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with counts, and without the code."""
+    for pid in list_pids(pool):
+        os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(pool_module, "MAX_REPLY_SECONDS", 0.01)
+    others = [CodeBlock(f"x = {number}", find_language("python")) for number in range(2, 5)]
+
+    with capture_logs() as logged:
+        assert await pool.check_blocks([GOOD, GOOD, *others]) == {}
+
+    counts = {"blocks": 4, "checked": 0, "left": 3}
+    assert logged == [{"event": "no time for all code", "log_level": "warning", **counts}]
 
 
 async def test_child_that_starts_slowly_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
