@@ -26,6 +26,7 @@ from worker.render import texts
 
 ANSWER = "Use a mutex, and hold it for as short a time as you can."
 POINTED = ["pointer"]
+COUNTER = "starchat_earlier_answers_total"
 
 
 class EditingFailpoints(Failpoints):
@@ -111,6 +112,9 @@ async def test_question_is_answered_anyway(asked: ReworkHarness) -> None:
     assert present is not None
     assert (present.text, present.earlier_answer, previous) == (ANSWER, None, None)
     assert len(asked.engine.requests) == 1
+    sample = asked.metrics.registry.get_sample_value
+    counted = [sample(COUNTER, {"event": event}) for event in ("shown", "answered_anyway")]
+    assert counted == [1, 1]
     assert await asked.repeat() is Outcome.ANSWERED
     assert len(asked.engine.requests) == 1
 
