@@ -30,9 +30,9 @@ from contract.slack_budget import Priority
 
 log = structlog.get_logger()
 
-MAX_CHECK_SECONDS: Final = 2.0
+MAX_CHECK_SECONDS: Final = 5.0
 """Time limit of a check; then the question is answered as always."""
-MAX_WAIT_SECONDS: Final = 0.5
+MAX_WAIT_SECONDS: Final = 2.0
 """Longest wait of a call for the budget."""
 MAX_CHECKED: Final = 3
 """Earlier answers that are tried, the best ones."""

@@ -24,7 +24,7 @@ from contract.job import Job
 
 log = structlog.get_logger()
 
-MAX_LOOKUP_SECONDS: Final = 0.25
+MAX_LOOKUP_SECONDS: Final = 1.0
 """Time limit of a look into the database, which takes a few milliseconds."""
 
 

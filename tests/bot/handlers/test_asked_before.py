@@ -12,6 +12,8 @@ from bot.asked_before.terms import read_terms
 from bot.asked_before.texts import QUESTION_WITHDRAWN
 from bot.records.asked_questions import find_like_answers
 from bot.records.database import Records
+from bot.slack.users import User
+from contract import keys
 from contract.earlier_answer import EarlierAnswer
 from contract.job import Job, Thread
 from contract.texts import WITHDRAW_BUTTON
@@ -19,7 +21,7 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, find_job
 from testing.redis_server import RedisServer
-from testing.workspace import ADA, GENERAL, LIN, PYTHON, Workspace, message_texts
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, Workspace, message_texts
 from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import edit_as_ada
 from tests.bot.handlers.test_reply_details import press_details, wait_for_words
@@ -61,11 +63,21 @@ def answer_and_mark(
     return ts, reply
 
 
-def ask(workspace: Workspace, redis: Redis, channel: str, text: str) -> Job:
-    """Let Lin ask; return the job as soon as it may run."""
-    ts = workspace.post_message(LIN, channel, text)
+def ask(workspace: Workspace, redis: Redis, channel: str, text: str, user: str = LIN) -> Job:
+    """Let Lin or another person ask; return the job as soon as it may run."""
+    ts = workspace.post_message(user, channel, text)
     job: Job = poll_until(lambda: find_job(redis, channel, ts), description="the job")
     return job
+
+
+def ask_until_linked(
+    workspace: Workspace, redis: Redis, channel: str, text: str, user: str = LIN
+) -> EarlierAnswer:
+    """Let a person ask until there is a link: a busy machine may leave it out of a question."""
+    found: EarlierAnswer = poll_until(
+        lambda: ask(workspace, redis, channel, text, user).earlier_answer, description="a link"
+    )
+    return found
 
 
 def test_like_question_gets_the_answer_until_it_is_withdrawn(
@@ -74,8 +86,8 @@ def test_like_question_gets_the_answer_until_it_is_withdrawn(
     """In the same channel and in another one. Its author withdraws it by a button of *Details*."""
     ts, reply = answer_and_mark(workspace, redis, web, records, "how do I sort a list in Python?")
     for channel in (GENERAL, PYTHON):
-        job = ask(workspace, redis, channel, "@StarChat Python: sorting a list, please")
-        assert job.earlier_answer == EarlierAnswer(
+        text = "@StarChat Python: sorting a list, please"
+        assert ask_until_linked(workspace, redis, channel, text) == EarlierAnswer(
             author_name="Ada",
             asked_at=int(float(ts)),
             num_ran=1,
@@ -106,7 +118,27 @@ def test_edit_of_the_earlier_question_withdraws_it(
     """At once: also while the deletion waits for the database."""
     ts, _ = answer_and_mark(workspace, redis, web, records, "how do I flatten a tuple in Rust?")
     like = "@StarChat Rust: flatten a tuple"
-    assert ask(workspace, redis, GENERAL, like).earlier_answer is not None
+    ask_until_linked(workspace, redis, GENERAL, like)
     edit_as_ada(workspace, ts, "@StarChat how do I zip a tuple in Rust?")
 
     assert ask(workspace, redis, GENERAL, like).earlier_answer is None
+
+
+def test_guest_is_linked_within_the_channel_alone(
+    workspace: Workspace, redis: Redis, web: WebClient, records: Records
+) -> None:
+    """A guest may not be in the other channel. A failure of Slack leaves out the link, no more."""
+    answer_and_mark(workspace, redis, web, records, "how do I hash a tuple in Julia?")
+    guest = User(name="Sam", is_bot=False, is_guest=True)
+    redis.set(keys.user_profile(TEAM, SAM), guest.model_dump_json())
+    like = "@StarChat Julia: hash a tuple"
+
+    assert ask(workspace, redis, PYTHON, like, SAM).earlier_answer is None
+    ask_until_linked(workspace, redis, GENERAL, like, SAM)
+    ask_until_linked(workspace, redis, PYTHON, like)
+    fault = {"method": "conversations.info", "fault": "error", "channel": GENERAL}
+    workspace.set_faults(fault)
+    try:
+        assert ask(workspace, redis, GENERAL, like).earlier_answer is None
+    finally:
+        workspace.set_faults()
