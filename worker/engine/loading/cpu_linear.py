@@ -4,8 +4,8 @@ CPU linear layers, each packed once at load in the number format of its weights.
 oneDNN packs float32 and bfloat16. FBGEMM packs float16 and multiplies it with float32 rows, since
 torch's plain float16 product is slow on a CPU. For int8 it also rounds each row to 8 bits, by that
 row's own largest number: a row's product depends on no other row. No unpacked copy stays, except
-an embedding's that shares its weights with the output layer. In bfloat16 a GELU that follows a
-layer is computed with its product.
+an embedding's that shares its weights with the output layer (see `mapped_embedding`). In bfloat16 a
+GELU that follows a layer is computed with its product.
 
 Shapes: a weight is `[out, in]`, rows are `[n, in]`, a product is `[n, out]`.
 """

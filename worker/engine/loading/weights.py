@@ -25,6 +25,7 @@ from worker.engine.loading.cpu_linear import (
     pack_layers,
 )
 from worker.engine.loading.device import find_stored_dtype, name_dtype, select_dtype
+from worker.engine.loading.mapped_embedding import map_tied_embedding
 from worker.engine.loading.memory import check_size, free_bytes, release_freed_memory
 from worker.engine.loading.quantization import quantized_bytes, transformers_config
 from worker.engine.protocol import EngineConfig
@@ -103,7 +104,7 @@ def load_weights(
     with report(weight_bytes):
         network = _read_weights(source, device, dtype, quantization_config)
         if device.type == "cpu" and quantization is None:
-            return _pack_weights(network, dtype, engine_config.dtype)
+            return _pack_weights(network, directory, dtype, engine_config.dtype)
     return LoadedWeights(network, quantization or name_dtype(dtype))
 
 
@@ -129,6 +130,7 @@ def _load_int8(
         num_layers = pack_layers(network, int8=True)
     if not num_layers:
         raise LoadError(INT8_NEEDS_FBGEMM)
+    map_tied_embedding(network, directory)
     release_freed_memory()
     packing = describe_packing(num_layers, "int8")
     return LoadedWeights(network, "int8", packing, rounds_rows=True)
@@ -182,7 +184,9 @@ def _read_weights(
     return network
 
 
-def _pack_weights(network: Any, dtype: torch.dtype, dtype_name: str) -> LoadedWeights:
+def _pack_weights(
+    network: Any, directory: Path, dtype: torch.dtype, dtype_name: str
+) -> LoadedWeights:
     """Pack the linear layers of a network on the CPU; `dtype_name` is the setting."""
     num_layers = pack_layers(network)
     if not num_layers and dtype == torch.float16:
@@ -190,6 +194,8 @@ def _pack_weights(network: Any, dtype: torch.dtype, dtype_name: str) -> LoadedWe
         network.float()
         dtype = torch.float32
         num_layers = pack_layers(network)
+    if num_layers:
+        map_tied_embedding(network, directory)
     release_freed_memory()
     name = name_dtype(dtype)
     line = describe_packing(num_layers, name)
