@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,12 @@ def open_chromium() -> Iterator[Browser]:
 
 
 class BrowserPage:
-    """A user's browser window; `console_errors` holds the console's warnings and errors."""
+    """A user's browser window."""
 
     def __init__(self, browser: Browser, workspace: Workspace, user: str, **context: Any) -> None:
         self.workspace = workspace
-        self.console_errors: list[str] = []
+        self._errors: list[str] = []
+        self._ignored: list[str] = []
         # Animations would be drawn by the CPU all the time.
         options = {"viewport": WIDE_VIEWPORT, "reduced_motion": "reduce", **context}
         self.context = browser.new_context(**options)
@@ -55,17 +57,33 @@ class BrowserPage:
 
     def _record_error(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
-            self.console_errors.append(text)
+            self._errors.append(text)
+
+    @property
+    def console_errors(self) -> list[str]:
+        """The console's warnings and errors, without those that are ignored."""
+        return [error for error in self._errors if not any(i in error for i in self._ignored)]
 
     def open_channel(self, channel: str = GENERAL, thread_ts: str = "") -> "BrowserPage":
-        """Open a channel, or a thread in it, and wait for the composer."""
+        """Open a channel, or a thread in it, and wait until the page has loaded all of it."""
         self.page.goto(f"{self.workspace.url}/#/{self.user}/{channel}/{thread_ts}".rstrip("/"))
         self.channel_composer.wait_for()
+        # At the end of loading, the page may give the composer the focus.
+        self.page.locator("main[aria-busy=false]").wait_for()
         return self
 
     def ignore_errors(self, expected: str) -> None:
-        """Drop the console errors that contain `expected`: the browser logs each HTTP error."""
-        self.console_errors = [error for error in self.console_errors if expected not in error]
+        """Ignore console errors that contain `expected`, which the browser may still report."""
+        self._ignored.append(expected)
+
+    def stop_timers(self) -> None:
+        """Let no timer of the page end until `run_timers`, as `setTimeout` starts them from now."""
+        self.page.clock.install()
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+
+    def run_timers(self, milliseconds: int) -> None:
+        """Let this time pass for the page's timers."""
+        self.page.clock.run_for(milliseconds)
 
     def close_window(self) -> None:
         """Close the browser window."""

@@ -60,11 +60,14 @@ def test_new_messages_are_announced(
     ada = open_reader(workspace).open_channel(channel_id)
     live = ada.page.locator("#live")
     expect(live).to_have_attribute("aria-live", "polite")
+    ada.stop_timers()
     workspace.post_message(LIN, channel_id, "are you there?")
     expect(live).to_contain_text("Lin: are you there?")
     reply = bot.chat_postMessage(channel=channel_id, text="…")
     for text in ("A", "A lock", "A lock."):
         bot.chat_update(channel=channel_id, ts=str(reply["ts"]), text=text)
+    expect(ada.find_message("A lock.")).to_be_visible()
+    ada.run_timers(2_000)
     expect(live.locator("p").last).to_have_text("StarChat: A lock.")
 
     expect(live.locator("p")).to_have_text(

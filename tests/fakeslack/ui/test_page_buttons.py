@@ -62,8 +62,9 @@ def presses(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
     def add_listeners(app: App) -> None:
         @app.action(re.compile("."))
         def handle_press(ack: Ack, action: Json) -> None:
-            ack()
+            # First, so that the next press comes after it: the page waits for `ack`.
             received.put((action["action_id"], action.get("value")))
+            ack()
 
     with run_bolt_app(slack, add_listeners):
         yield received

@@ -148,6 +148,15 @@ class Page {
   // -- events
 
   async #sync() {
+    byId("channel").setAttribute("aria-busy", "true");
+    try {
+      await this.#load();
+    } finally {
+      byId("channel").setAttribute("aria-busy", "false");
+    }
+  }
+
+  async #load() {
     this.store.link = { phase: "live", retryAt: null };
     const at = readLocation();
     await this.store.load(at.user ?? DEFAULT_PERSON);
