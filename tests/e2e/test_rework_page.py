@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterator
 from functools import partial
 
 from playwright.sync_api import expect
@@ -147,9 +148,14 @@ def test_person_shares_a_private_answer(product: Product) -> None:
         expect(question.get_by_role("button", name="Share in channel")).to_have_count(0)
 
 
-def mark_answer(product: Product, text: str) -> re.Pattern[str]:
-    """Let Lin ask and Sam tell that the code ran; return the address of the reply."""
-    _, replies = product.ask_question(f"@StarChat {text}", PYTHON, user=LIN)
+@contextlib.contextmanager
+def marked_answer(product: Product, text: str) -> Iterator[re.Pattern[str]]:
+    """
+    Let Lin ask, and Sam tell that the code ran; yield the address of the reply.
+
+    Lin's question is deleted at the end, so that no other test is led to its answer.
+    """
+    question, replies = product.ask_question(f"@StarChat {text}", PYTHON, user=LIN)
     reply = replies[0]["ts"]
     click = {"user": SAM, "channel": PYTHON, "ts": reply, "action_id": "code_ran"}
     product.workspace.post_json("_page/click", click)
@@ -158,29 +164,35 @@ def mark_answer(product: Product, text: str) -> re.Pattern[str]:
     find = partial(
         find_like_answers, thread=Thread(team=TEAM, channel=PYTHON, ts="1.0"), ts="1.0", terms=terms
     )
-    poll_until(lambda: records.read(find), description="the question and its vote")
-    records.close_database()
-    return re.compile(f"/archives/{PYTHON}/p{reply.replace('.', '')}")
+    try:
+        poll_until(lambda: records.read(find), description="the question and its vote")
+        yield re.compile(f"/archives/{PYTHON}/p{reply.replace('.', '')}")
+    finally:
+        product.workspace.delete_message(LIN, PYTHON, question)
+        poll_until(lambda: not records.read(find), description="the end of the question")
+        records.close_database()
 
 
 def test_person_is_pointed_to_an_earlier_answer(product: Product) -> None:
     """It leads there; a colleague has the question answered anyway, in the same message."""
     workspace = product.workspace
-    link = mark_answer(product, REVERSE)
-    ts, [message] = product.ask_question(f"@StarChat {REVERSE}", PYTHON)
-    assert reply_metadata(message)["state"] == "pointer"
-    with open_chromium() as browser:
-        ada = BrowserPage(browser, workspace, ADA).open_channel(PYTHON, ts)
-        pointer = ada.find_message("asked much the same on", ada.thread_column)
-        expect(pointer).to_contain_text("Lin asked much the same on")
-        expect(pointer).to_contain_text("1 colleague marked the answer ✓ → see that answer.")
-        expect(pointer.get_by_role("link", name="see that answer")).to_have_attribute("href", link)
-        expect(pointer.get_by_role("button", name="Answer anyway")).to_be_visible()
-        expect(pointer.get_by_role("button", name="Regenerate")).to_have_count(0)
+    with marked_answer(product, REVERSE) as link:
+        ts, [message] = product.ask_question(f"@StarChat {REVERSE}", PYTHON)
+        assert reply_metadata(message)["state"] == "pointer"
+        with open_chromium() as browser:
+            ada = BrowserPage(browser, workspace, ADA).open_channel(PYTHON, ts)
+            pointer = ada.find_message("asked much the same on", ada.thread_column)
+            expect(pointer).to_contain_text("Lin asked much the same on")
+            expect(pointer).to_contain_text("1 colleague marked the answer ✓ → see that answer.")
+            expect(pointer.get_by_role("link", name="see that answer")).to_have_attribute(
+                "href", link
+            )
+            expect(pointer.get_by_role("button", name="Answer anyway")).to_be_visible()
+            expect(pointer.get_by_role("button", name="Regenerate")).to_have_count(0)
 
-        lin = BrowserPage(browser, workspace, LIN).open_channel(PYTHON, ts)
-        lin.thread_column.get_by_role("button", name="Answer anyway").click()
-        regenerate = ada.thread_column.get_by_role("button", name="Regenerate", exact=True)
-        expect(regenerate).to_be_visible(timeout=WAIT_MILLISECONDS)
-        expect(pointer).to_have_count(0)
-        expect(ada.thread_column.get_by_role("button", name="Answer anyway")).to_have_count(0)
+            lin = BrowserPage(browser, workspace, LIN).open_channel(PYTHON, ts)
+            lin.thread_column.get_by_role("button", name="Answer anyway").click()
+            regenerate = ada.thread_column.get_by_role("button", name="Regenerate", exact=True)
+            expect(regenerate).to_be_visible(timeout=WAIT_MILLISECONDS)
+            expect(pointer).to_have_count(0)
+            expect(ada.thread_column.get_by_role("button", name="Answer anyway")).to_have_count(0)
