@@ -41,6 +41,20 @@ def create_empty_network(config: Any, recipe: Recipe) -> Any:
         return network if recipe.method == "full" else _add_adapter(network, recipe)
 
 
+def build_quantization() -> BitsAndBytesConfig:
+    """
+    Return the number format of a base in 4 bits.
+
+    Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023.
+    """
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
 def load_network(directory: Path, config: Any, recipe: Recipe) -> Any:
     """
     Return the network with its weights.
@@ -49,14 +63,7 @@ def load_network(directory: Path, config: Any, recipe: Recipe) -> Any:
     arithmetic has 16 bits. The base below an adapter does not change, so it has 16 bits.
     """
     is_whole = recipe.method == "full" or recipe.dtype == "float32"
-    quantization = None
-    if recipe.method == "qlora":
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
+    quantization = build_quantization() if recipe.method == "qlora" else None
     try:
         network = AutoModelForCausalLM.from_pretrained(
             directory,
