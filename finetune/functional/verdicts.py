@@ -45,6 +45,7 @@ def judge_run(problem: Problem, run: ContainerRun) -> Verdict:
     Compare what a container wrote with the expected results.
 
     The code may have written it: it is data, of which only equality with the results counts.
+    As in Python, 1, 1.0 and true are equal.
     """
     if run.is_timed_out:
         return Verdict.TIMED_OUT

@@ -85,7 +85,8 @@ async def test_container_that_does_not_end_is_removed(
     verdict = await open_sandbox(calls, seconds=0.3).judge_code(TRIAL, "while True: pass")
 
     assert verdict is Verdict.TIMED_OUT
-    _, *later = read_calls(calls)
+    # A busy machine may end the time before the container's command has noted its start.
+    later = [line for line in read_calls(calls) if not line.startswith("run ")]
     name = later[0].split()[1]
     assert later == [f"kill {name}", f"rm --force {name}", f"container inspect {name}"]
     assert capsys.readouterr().err == ""
