@@ -52,8 +52,8 @@ def _check_overfitting(result: dict[str, Any]) -> None:
     training = [one["training_loss"] for one in evaluations]
     lowest = validation.index(min(validation))
     assert result["best"] == evaluations[lowest]
-    assert 4 < lowest < len(validation) - 8
-    assert validation[-1] > validation[lowest] + 0.05
+    assert 4 < lowest < len(validation) - 4
+    assert validation[-1] > validation[lowest] + 0.03
     assert training[-1] < training[lowest] - 0.1
 
 
@@ -68,6 +68,7 @@ def _ask_worker(model: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_tuned_model_is_kept_before_it_overfits_and_answers_in_the_new_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,10 +78,10 @@ def test_tuned_model_is_kept_before_it_overfits_and_answers_in_the_new_way(
     The base model has random weights; each learned answer is six words of eight.
     """
     base = write_model(tmp_path / "model", width=128, has_starchat_tokenizer=True)
-    data = prepare_data(tmp_path, base, 200)
+    data = prepare_data(tmp_path, base, 200, validation_share=0.2)
     batch = ("--total-batch", "8", "--device-batch", "8")
 
-    _check_overfitting(_train(tmp_path, *batch, "--epochs", "16", "--learning-rate", "4e-3"))
+    _check_overfitting(_train(tmp_path, *batch, "--epochs", "12", "--learning-rate", "4e-3"))
 
     best = tmp_path / "run" / "best"
     capsys.readouterr()

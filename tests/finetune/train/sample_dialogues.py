@@ -36,11 +36,14 @@ def write_dialogues(file: Path, count: int, seed: int = 0) -> Path:
     return file
 
 
-def prepare_data(folder: Path, model: Path, count: int, seed: int = 0) -> Path:
-    """Prepare dialogues, two fifths of them for the validation."""
+def prepare_data(
+    folder: Path, model: Path, count: int, seed: int = 0, validation_share: float = 0.4
+) -> Path:
+    """Prepare dialogues, a share of their threads for the validation."""
     file = write_dialogues(folder / "dialogues.jsonl", count, seed)
     data = folder / "data"
-    options = ["--model", str(model), "--validation-share", "0.4", "--min-similarity", "1"]
+    share = str(validation_share)
+    options = ["--model", str(model), "--validation-share", share, "--min-similarity", "1"]
     assert main(["prepare", str(file), "--output", str(data), *options]) == 0
     return data
 
