@@ -11,12 +11,8 @@ from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.asked_before.parts import AskedBeforeParts
-from bot.handlers.asked_before.withdrawal import QuestionWithdrawal
-from bot.handlers.asks.ask_outbox import AskOutbox
-from bot.handlers.asks.asker_check import AskerCheck
 from bot.handlers.asks.handlers import AskHandlers
-from bot.handlers.asks.private_asks import PrivateAsks
-from bot.handlers.asks.shortcut import ShortcutHandler
+from bot.handlers.asks.parts import build_asks
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler
 from bot.handlers.current_code.parts import build_code_requests
@@ -32,25 +28,18 @@ from bot.handlers.outage_monitor import OutageMonitor
 from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.presence.extra_calls import ExtraCalls
-from bot.handlers.presence.prompts import SuggestedPrompts
 from bot.handlers.presence.waiting_line import WaitingLine
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.reconcile import Reconciler
-from bot.handlers.replies.controls import ReplyControls
-from bot.handlers.replies.deletion import ReplyDeletion
-from bot.handlers.replies.details import DetailsHandler
+from bot.handlers.replies.parts import ControlParts
 from bot.handlers.replies.rework import ReworkHandler
 from bot.handlers.research_notice import ResearchNotice
 from bot.handlers.router import Router
+from bot.handlers.rules.parts import build_settings_handler
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
-from bot.handlers.rules.settings_handler import SettingsHandler
 from bot.handlers.slash_commands import SlashCommandHandler
-from bot.handlers.stops.follow_up import StopFollowUp
-from bot.handlers.stops.sessions import SessionSweeper
-from bot.handlers.stops.stop_handler import StopHandler
-from bot.handlers.votes.parts import VoteParts
 from bot.handlers.votes.reply_source import ReplySource
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
@@ -59,10 +48,8 @@ from bot.records.database import Records
 from bot.records.rules import RuleStore
 from bot.rules.channels_file import ChannelsFile
 from bot.settings import Settings
-from bot.slack.channel_managers import ChannelManagers
 from bot.slack.client import SlackWebClient
 from bot.slack.http_mode import HttpMode
-from bot.slack.members import ChannelMembers
 from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
@@ -76,7 +63,6 @@ from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
 from bot.store.rules_cache import RulesCache
-from bot.store.stops import Stops
 from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
@@ -167,9 +153,12 @@ class Composition:
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates, rules
         )
-        stops, controls = self._build_controls(
+        stops, controls = ControlParts(
+            settings,
+            identity,
+            self.records,
+            self.metrics,
             queue,
-            users,
             notices,
             ReworkHandler(
                 job_builder,
@@ -184,7 +173,8 @@ class Composition:
                 alarm,
                 failpoints,
             ),
-        )
+            self._build_asked_before(rules, users).build_retention(identity.team),
+        ).build_controls()
         questions = QuestionHandler(
             admission,
             commands,
@@ -246,8 +236,8 @@ class Composition:
             has_connection=receiver.has_connection,
             stopped=self.shared.stopped,
         )
-        asks = self._build_asks(policy, users, rules, questions, notices)
-        slash_commands, home = self._build_commands(asks, queue, purge, quota, languages)
+        asks = build_asks(identity, policy, web_client, questions, notices)
+        slash_commands, home = self._build_commands(asks, queue, purge, quota, notices)
         router = Router(
             identity,
             questions,
@@ -285,7 +275,7 @@ class Composition:
         queue: JobQueue,
         purge: Purge,
         quota: CommandQuota,
-        languages: ReaderLanguages,
+        notices: NoticeOutbox,
     ) -> tuple[SlashCommandHandler, HomeHandler]:
         check = asks.shortcut.asker_check
         commands = SlashCommandHandler(
@@ -295,7 +285,7 @@ class Composition:
             queue,
             purge,
             quota,
-            self._build_settings(languages),
+            build_settings_handler(self.settings, self.identity, self.web_client, notices),
         )
         return commands, build_home(
             self.settings, self.redis, commands, self.shared.poster, self.records
@@ -324,94 +314,6 @@ class Composition:
     def _build_line(self) -> WaitingLine:
         calls = ExtraCalls(self.redis, self.identity.team)
         return WaitingLine(self.redis, calls, self.shared.poster, self.shared.background)
-
-    def _build_asks(
-        self,
-        policy: Policy,
-        users: UserDirectory,
-        rules: RuleReader,
-        questions: QuestionHandler,
-        notices: NoticeOutbox,
-    ) -> AskHandlers:
-        cache, poster = notices.thread_cache, self.shared.poster
-        members = ChannelMembers(self.web_client)
-        check = AskerCheck(self.identity, policy, users, rules, members, cache)
-        outbox = AskOutbox(self.redis, self.identity, questions, users, notices)
-        # The outbox needs the handler of questions, which needs that of stops.
-        questions.stops.follow_up.sweeps.append(outbox.post_due)
-        private = PrivateAsks(
-            self.redis,
-            check,
-            outbox,
-            StoredAnswers(self.redis),
-            poster,
-            self.shared.background,
-            self.web_client.clock.now,
-        )
-        background, calls = self.shared.background, ExtraCalls(self.redis, self.identity.team)
-        return AskHandlers(
-            ShortcutHandler(check, outbox, poster, background),
-            private,
-            SuggestedPrompts(check, calls, poster, background),
-        )
-
-    def _build_settings(self, languages: ReaderLanguages) -> SettingsHandler:
-        web_client, shared = self.web_client, self.shared
-        return SettingsHandler(
-            self.identity,
-            languages.rules,
-            languages,
-            ChannelManagers(web_client, self.settings.starchat_admins),
-            shared.poster,
-            shared.background,
-            web_client.clock.now,
-            Failpoints.parse_plan(self.settings.starchat_failpoint),
-        )
-
-    def _build_controls(
-        self,
-        queue: JobQueue,
-        users: UserDirectory,
-        notices: NoticeOutbox,
-        reworks: ReworkHandler,
-    ) -> tuple[StopHandler, ReplyControls]:
-        identity, shared = self.identity, self.shared
-        stops, failpoints = Stops(self.redis, identity.team, queue), notices.failpoints
-        admins, poster, cache = self.settings.starchat_admins, shared.poster, notices.thread_cache
-        sessions = SessionSweeper(self.redis, identity.team, poster)
-        deletion = ReplyDeletion(
-            self.redis,
-            identity.team,
-            admins,
-            queue,
-            cache,
-            poster,
-            notices,
-            shared.background,
-            stops,
-            ReplySource(identity, cache, has_consent=False),
-        )
-        code = reworks.commands.code
-        sweeps = [
-            sessions.end_due,
-            deletion.delete_due,
-            reworks.admission.rules.refresh_due,
-            self._build_asked_before(reworks.admission.rules, users)
-            .build_retention(identity.team)
-            .drop_due,
-        ]
-        follow_up = StopFollowUp(
-            stops, poster, cache, shared.background, sweeps, notices.languages, failpoints
-        )
-        votes = VoteParts(
-            self.settings, identity, self.records, users, notices, self.metrics, queue, failpoints
-        ).build_handler()
-        details = DetailsHandler(poster, notices, shared.background, reworks.admission.rules)
-        withdrawal = QuestionWithdrawal(votes.outbox, notices)
-        return (
-            StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            ReplyControls(deletion, details, reworks, votes, code, withdrawal, notices),
-        )
 
 
 def _build_queue(redis: Redis, settings: Settings, failpoints: Failpoints) -> JobQueue:
