@@ -214,7 +214,7 @@ def test_late_placeholder_is_deleted(
     redis: Redis,
 ) -> None:
     """If a worker posted its own placeholder first, the bot deletes the late one."""
-    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 1.5})
     job = ask_as_ada(workspace)
     enqueue_and_show(placeholders, queue, job)
     key = RqJob.key_for(job.id)
@@ -233,7 +233,7 @@ def test_placeholder_of_deleted_question_is_deleted(
     redis: Redis,
 ) -> None:
     """If the question was deleted during the post, the placeholder is deleted too."""
-    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 1.5})
     job = ask_as_ada(workspace)
     enqueue_and_show(placeholders, queue, job)
     poll_until(

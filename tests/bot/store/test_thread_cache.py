@@ -172,7 +172,7 @@ def test_event_during_page_read_wins(cache: ThreadCache, workspace: Workspace) -
     """An edit that arrives between two pages overrides the pages."""
     thread = post_thread(workspace, "a", "b", "c")
     seen = workspace.read_messages(GENERAL, thread.ts)
-    workspace.set_faults({"fault": "slow_after", "method": "conversations.replies", "seconds": 0.5})
+    workspace.set_faults({"fault": "slow_after", "method": "conversations.replies", "seconds": 1})
     before = len(workspace.api_calls())
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(cache.load_messages, thread)

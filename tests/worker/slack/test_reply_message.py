@@ -111,18 +111,25 @@ async def test_placeholder_recorded_a_moment_later_is_adopted(reply: ReplyHarnes
     assert reply.visible_messages == []
 
 
+async def begin_slow_post(reply: ReplyHarness) -> tuple[asyncio.Task[None], Json]:
+    """Return the task that posts a placeholder, and the message, before Slack answers."""
+    message = await reply.take_job()
+    progress = await reply.state.load_progress()
+    reply.harness.workspace.set_faults(
+        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1.5}
+    )
+    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
+    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    return opening, ours
+
+
 async def test_second_placeholder_is_deleted(reply: ReplyHarness) -> None:
     """If another `ts` is recorded first, that message is used."""
-    first = await reply.take_job()
-    progress = await reply.state.load_progress()
+    opening, ours = await begin_slow_post(reply)
     other_ts = reply.harness.workspace.post_raw(
         GENERAL, "…", user=STARCHAT, thread_ts=reply.job.thread.ts
     )
-    reply.harness.workspace.set_faults(
-        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
-    )
-    opening = asyncio.create_task(first.ensure_placeholder(progress, PLACEHOLDER))
-    await asyncio.sleep(0.25)
+    assert ours["ts"] != other_ts
     await reply.client.hset(reply.job_key, keys.PLACEHOLDER, other_ts)
     await opening
     assert [one["ts"] for one in reply.visible_messages] == [other_ts]
@@ -130,29 +137,11 @@ async def test_second_placeholder_is_deleted(reply: ReplyHarness) -> None:
 
 async def test_placeholder_posted_without_lease_is_deleted(reply: ReplyHarness) -> None:
     """A suspended worker leaves no second message."""
-    message = await reply.take_job()
-    progress = await reply.state.load_progress()
-    reply.harness.workspace.set_faults(
-        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
-    )
-    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
-    await asyncio.sleep(0.25)
+    opening, _ = await begin_slow_post(reply)
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     with pytest.raises(LeaseLostError):
         await opening
     assert reply.visible_messages == []
-
-
-async def begin_slow_post(reply: ReplyHarness) -> tuple[asyncio.Task[None], Json]:
-    """Return the task that posts a placeholder, and the message, before Slack answers."""
-    message = await reply.take_job()
-    progress = await reply.state.load_progress()
-    reply.harness.workspace.set_faults(
-        {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
-    )
-    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
-    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
-    return opening, ours
 
 
 async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> None:
