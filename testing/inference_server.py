@@ -46,14 +46,15 @@ class FakeInferenceServer:
     With `reply`, it says these ids instead and stops.
 
     `gate` holds every stream after its first id while it is clear. `running` counts open streams,
-    `posts` are the bodies received and `aborted` the names of aborted requests.
+    `most_running` is its maximum, `posts` are the bodies received and `aborted` the names of
+    aborted requests.
     """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
         self.posts: list[tuple[str, Json, dict[str, str]]] = []
         self.aborted: list[str] = []
-        self.running = 0
+        self.running = self.most_running = 0
         self.stops_after: int | None = None
         self.reply: list[int] = []
         self.gate = asyncio.Event()
@@ -174,6 +175,7 @@ class FakeInferenceServer:
     async def _change_running(self, by: int) -> None:
         async with self.changed:
             self.running += by
+            self.most_running = max(self.most_running, self.running)
             self.changed.notify_all()
 
 

@@ -32,9 +32,9 @@ def worker(
 ) -> Iterator[Process]:
     """A worker on it."""
     url = inference.server.url + "/v1"
-    with harness.start_worker(model, STARCHAT_ENGINE_URL=url) as worker:
+    with harness.start_worker(model, STARCHAT_ENGINE_URL=url, STARCHAT_SLOTS="2") as worker:
         loaded = worker.wait_for_event("model loaded")
-        assert (loaded["device"], loaded["slots"]) == ("vLLM server", 16)
+        assert (loaded["device"], loaded["slots"]) == ("vLLM server", 2)
         yield worker
 
 
@@ -44,6 +44,27 @@ def test_reply_comes_from_the_server(harness: WorkerHarness, worker: Process) ->
     [message] = harness.wait_for_end(job)
 
     assert reply_text([message]).strip() == ANSWERS[MUTEX]
+
+
+def test_server_has_no_more_requests_than_slots(
+    harness: WorkerHarness, worker: Process, inference: InferenceServerThread
+) -> None:
+    """The worker holds a third question, which waits in the only line: StarChat's."""
+    inference.hold_streams(is_held=True)
+    jobs = [harness.enqueue_question(f"{MUTEX} {number}") for number in range(3)]
+    harness.workspace.wait_until(
+        lambda: any(
+            "Your question is next." in message["text"]
+            for job in jobs
+            for message in harness.reply_messages(job)
+        )
+    )
+    inference.hold_streams(is_held=False)
+
+    for job in jobs:
+        [message] = harness.wait_for_end(job)
+        assert reply_text([message]).strip() == ANSWERS[MUTEX]
+    assert inference.server.most_running == 2
 
 
 def test_restart_of_the_server_ends_in_one_reply(
