@@ -129,7 +129,8 @@ class Settings(BaseSettings):
     starchat_compile: Literal["off", "on"] = setting_field(
         "off",
         "off or on",
-        "Compile captured steps with torch.compile; adds minutes to the startup. GPU only.",
+        "Compile captured steps with torch.compile; adds minutes to the startup. GPU only. It "
+        "needs a C compiler and a directory for programs, and the image has neither.",
     )
     starchat_max_new_tokens: int = setting_field(
         256,
