@@ -116,6 +116,8 @@ class ReworkHarness:
         self.generator = self._create_generator()
         self.wording = WordingCheck(None, None)
         self.metrics = Metrics()
+        self.age_seconds = 0.0
+        """Age of the question at the first execution of its job."""
 
     def resize_context(self, positions: int) -> None:
         """Load the model again, with a context window of `positions` tokens."""
@@ -209,5 +211,6 @@ class ReworkHarness:
         if self.check_blocks is not None:
             pipeline.layout.check_blocks = self.check_blocks
         pipeline.layout.wording = self.wording
-        self.context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=float(number))
+        age_seconds = self.age_seconds + number
+        self.context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=age_seconds)
         return await pipeline.run(self.context)

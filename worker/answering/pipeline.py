@@ -162,7 +162,7 @@ class AnswerPipeline:
             log.warning("rework abandoned", job=run.job_id)
             return await self._conclude(run, Outcome.ABANDONED)
         await self._ensure_placeholder(run)
-        answer = FinishedAnswer.from_progress(run.context.job, run.progress)
+        answer = run.saved_answer
         if answer is None and run.rework in STORED_VERSIONS:
             answer = await self._bring_back(run)
         elif answer is None and run.earlier_answer is not None:

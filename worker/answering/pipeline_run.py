@@ -1,13 +1,18 @@
 """Pipeline run: one execution of a job, with its recorded progress and its message."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from contract.earlier_answer import EarlierAnswer
 from contract.rework import ReworkKind
 from worker.answering.answer_cache import NO_VERSIONS, ReplyVersions
+from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import JobProgress
 from worker.slack.reply_message import ReplyMessage
+
+MAX_POINTER_AGE_SECONDS: Final = 300.0
+"""Age of a question from which its reply names no earlier answer: that may be withdrawn by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,19 @@ class PipelineRun:
     @property
     def earlier_answer(self) -> EarlierAnswer | None:
         """The earlier answer to which the reply points; `None` if the model answers."""
-        return self.context.job.earlier_answer if self.rework is None else None
+        is_pointer = self.rework is None and not self._is_pointer_late
+        return self.context.job.earlier_answer if is_pointer else None
+
+    @property
+    def saved_answer(self) -> FinishedAnswer | None:
+        """The answer that an earlier execution saved, unless it is a pointer, and too late."""
+        answer = FinishedAnswer.from_progress(self.context.job, self.progress)
+        is_late = answer is not None and answer.is_pointer and self._is_pointer_late
+        return None if is_late else answer
+
+    @property
+    def _is_pointer_late(self) -> bool:
+        return self.context.age_seconds >= MAX_POINTER_AGE_SECONDS
 
     @property
     def is_stale(self) -> bool:

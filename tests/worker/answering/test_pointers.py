@@ -14,11 +14,12 @@ from contract.rework import ReworkKind
 from contract.stop import StopRecord
 from testing.earlier_answers import EARLIER
 from testing.reply_harness import ReplyHarness
-from testing.rework_harness import RaisingFailpoints, ReworkHarness
+from testing.rework_harness import KilledError, RaisingFailpoints, ReworkHarness
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
 from testing.workspace import STARCHAT
 from worker.answering.answer_cache import AnswerCache
+from worker.answering.pipeline_run import MAX_POINTER_AGE_SECONDS
 from worker.errors import ModelFailedError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import Outcome
@@ -42,6 +43,22 @@ class EditingFailpoints(Failpoints):
         if failpoint is Failpoint.BEFORE_ANSWER_SAVED:
             self.num_saves += 1
             self._redis.hset(self._job_key, keys.REVISION, int(self.num_saves == 1))
+
+
+class DelayingFailpoints(RaisingFailpoints):
+    """Failpoints at which the worker dies; the next one is too late for a pointer."""
+
+    def __init__(self, armed: StrEnum, asked: ReworkHarness) -> None:
+        super().__init__(armed)
+        self._asked = asked
+
+    def hit(self, failpoint: StrEnum) -> None:
+        """Let time pass before the death."""
+        try:
+            super().hit(failpoint)
+        except KilledError:
+            self._asked.age_seconds = MAX_POINTER_AGE_SECONDS
+            raise
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +173,28 @@ async def test_failed_answer_brings_the_pointer_back(asked: ReworkHarness) -> No
     assert asked.list_buttons() == ["Answer anyway"]
     assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
     assert shown_text(asked) == ANSWER
+
+
+async def test_late_reply_points_to_nothing(asked: ReworkHarness) -> None:
+    """The earlier answer may be withdrawn by now: the model answers, as without one."""
+    asked.age_seconds = MAX_POINTER_AGE_SECONDS
+    assert await asked.ask() is Outcome.ANSWERED
+    assert shown_text(asked) == ANSWER
+    assert asked.list_states() == ["final"]
+    present, _ = await asked.read_versions()
+    assert present is not None
+    assert present.earlier_answer is None
+
+
+@pytest.mark.parametrize("point", [Failpoint.AFTER_ANSWER_SAVED, Failpoint.AFTER_FINAL])
+async def test_saved_pointer_is_not_posted_late(asked: ReworkHarness, point: Failpoint) -> None:
+    """Its worker died, and the next one came too late: one reply, without the name."""
+    assert await asked.ask(DelayingFailpoints(point, asked)) is Outcome.ANSWERED
+    assert shown_text(asked) == ANSWER
+    assert asked.list_states() == ["final"]
+    present, previous = await asked.read_versions()
+    assert present is not None
+    assert (present.text, present.earlier_answer, previous) == (ANSWER, None, None)
 
 
 async def test_edit_of_the_question_starts_again(asked: ReworkHarness) -> None:
