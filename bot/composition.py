@@ -173,7 +173,6 @@ class Composition:
                 alarm,
                 failpoints,
             ),
-            self._build_asked_before(rules, users).build_retention(identity.team),
         ).build_controls()
         questions = QuestionHandler(
             admission,
@@ -262,6 +261,7 @@ class Composition:
                     stops.follow_up,
                     controls.votes.keeper,
                     controls.code.delivery,
+                    self._build_asked_before(rules, users).build_retention(identity.team),
                 )
             ),
             InboxDispatcher(inbox, reader, alarm, failpoints),

@@ -43,5 +43,5 @@ class AskedBeforeParts:
         return AskedBefore(self.records, check, self.background)
 
     def build_retention(self, team: str) -> QuestionRetention:
-        """Build the retention of a team's questions, for a sweeper."""
+        """Build the retention of a team's questions."""
         return QuestionRetention(team, self.records, self.rules)

@@ -6,7 +6,9 @@ from functools import partial
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
+from bot.concurrency import Sweeper
 from bot.handlers.job_builder import Source
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.records.asked_questions import (
@@ -22,21 +24,26 @@ from contract.keys import THREAD_MODE_TTL_SECONDS
 log = structlog.get_logger()
 
 INTERVAL_SECONDS: Final = 3600.0
+SWEEP_INTERVAL_SECONDS: Final = 60.0
 RETENTION_SECONDS: Final = THREAD_MODE_TTL_SECONDS
 """Seconds within which someone has to mark an answer; the bot follows a thread that long."""
 
 
 @dataclass(slots=True)
 class QuestionRetention:
-    """Retention of one team's questions. Raises `RedisError`."""
+    """Retention of one team's questions."""
 
     team: str
     records: Records
     rules: RuleReader
     _due_at: float = field(init=False, default=0.0)
 
+    def build_sweeper(self) -> Sweeper:
+        """Build a thread for it: a slow database delays no other one."""
+        return Sweeper("questions", (self.drop_due,), (RedisError,), SWEEP_INTERVAL_SECONDS)
+
     def drop_due(self) -> None:
-        """Drop questions once in an hour, for a sweeper; the first time at the start."""
+        """Drop questions once in an hour, and soon after the start. Raises `RedisError`."""
         if time.monotonic() < self._due_at:
             return
         try:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from bot.handlers.asked_before.retention import QuestionRetention
 from bot.handlers.asked_before.withdrawal import QuestionWithdrawal
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.replies.controls import ReplyControls
@@ -33,7 +32,6 @@ class ControlParts:
     queue: JobQueue
     notices: NoticeOutbox
     reworks: ReworkHandler
-    retention: QuestionRetention
 
     def build_controls(self) -> tuple[StopHandler, ReplyControls]:
         """Build the handlers; the sweeper of stops also does what is due of other parts."""
@@ -48,7 +46,7 @@ class ControlParts:
             poster,
             notices.thread_cache,
             background,
-            [sessions.end_due, deletion.delete_due, rules.refresh_due, self.retention.drop_due],
+            [sessions.end_due, deletion.delete_due, rules.refresh_due],
             notices.languages,
             failpoints,
         )
