@@ -120,6 +120,8 @@ def delete_question(scene: Scene) -> None:
     """The question is gone, and its event was lost."""
     scene.workspace.delete_message(ADA, GENERAL, scene.ts)
     poll_until(lambda: not scene.redis.exists(keys.answer_cache(TEAM, GENERAL, scene.ts)))
+    # Else the rest of the deletion may withdraw the press that comes next.
+    scene.workspace.wait_for_acks(scene.ts)
     store_answers(scene.redis, scene.ts, Answer(text="An answer", reply_id=REPLY_ID))
 
 
