@@ -62,12 +62,12 @@ def _ask(
     generated = {
         str(reply_metadata(call["args"]).get("job")): count
         for call in workspace.api_calls(first_call, "chat.update")
-        if (count := _count_generated(call["args"])) is not None
+        if (count := _count_generated_tokens(call["args"])) is not None
     }
     return IdenticalFigures(name, sum(generated.values()), seconds)
 
 
-def _count_generated(arguments: dict[str, Any]) -> int | None:
+def _count_generated_tokens(arguments: dict[str, Any]) -> int | None:
     """Return the tokens that a finished reply says were generated for it; `None` if it grows."""
     for block in arguments.get("blocks") or ():
         for element in block.get("elements", ()):

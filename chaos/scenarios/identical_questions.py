@@ -27,7 +27,7 @@ def kill_workers_of_identical_questions(run: ScenarioRun) -> None:
         run.kill_worker()
         run.wait_for_replies()
     check_charges(run, charged)
-    run.notes.append(f"{_count_shared(run, first_call)} replies shared a generation")
+    run.notes.append(f"{_count_shared_replies(run, first_call)} replies shared a generation")
 
 
 def _ask_identical(run: ScenarioRun, number: int, count: int) -> list[Question]:
@@ -46,7 +46,7 @@ def _ask_identical(run: ScenarioRun, number: int, count: int) -> list[Question]:
     return asked
 
 
-def _count_shared(run: ScenarioRun, first_call: int) -> int:
+def _count_shared_replies(run: ScenarioRun, first_call: int) -> int:
     """Return how many finished replies say that they shared a generation."""
     calls = run.cluster.workspace.api_calls(first_call, "chat.update")
     return len(

@@ -176,12 +176,12 @@ class VoteKeeper:
         kind = _name_change(change)
         if kind is None:
             return
-        self.metrics.count_vote(kind, _name_model(change), self._list_served())
+        self.metrics.count_vote(kind, _name_model(change), self._list_served_models())
         log.info("vote stored", channel=vote.channel, ts=vote.message_ts, kind=kind)
         if kind == "withdrawn" and vote.press.kind is PressKind.TOGGLE:
             self._tell_voter(vote, Sentence.VOTE_WITHDRAWN)
 
-    def _list_served(self) -> list[ServedModel]:
+    def _list_served_models(self) -> list[ServedModel]:
         """Return what the live workers serve; nothing while Redis is away."""
         try:
             return [model for worker in self.queue.live_workers() for model in worker.models]
