@@ -32,7 +32,7 @@ from worker.answering.reply_plans import (
     plan_replay,
     plan_reply,
 )
-from worker.answering.shared_generations import name_audience
+from worker.answering.shared_generations import find_audience
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, Request, RequestRefusedError
 from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
@@ -175,7 +175,8 @@ class GenerationAttempt:
         language, generator = self._context.job.language, self._generator
         compose = partial(self._layout.compose_growing, language=language)
         request = self._build_request(loaded, plan)
-        audience = self._find_audience(is_last=is_last)
+        has_others = generator.limit_candidates(self._context.job.rules) > 1
+        audience = find_audience(self._context.job, is_alone=is_last or has_others)
         if loaded.is_full and not generator.is_shared(request, audience):
             await self._message.show_status(generator.describe_wait())
         opening = generator.open_request(loaded, request, audience, exclusive=is_last)
@@ -189,18 +190,6 @@ class GenerationAttempt:
                 tokens = self.generated.new_tokens
                 log.info("slot freed by a stop", job=self._context.job.id, tokens=tokens)
         self._context.attempt_refundable = False
-
-    def _find_audience(self, *, is_last: bool) -> str | None:
-        """
-        Return the people with whose replies this one may share a generation; `None` for none.
-
-        Work on a finished reply, a reply with several candidates, and a last attempt, which may
-        be the one that crashes the engine, have their own.
-        """
-        job = self._context.job
-        is_alone = is_last or job.rework is not None
-        has_others = self._generator.limit_candidates(job.rules) > 1
-        return None if is_alone or has_others else name_audience(job)
 
     async def _make_plan(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader

@@ -17,6 +17,7 @@ from contract.queue_eta import describe_position
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.texts import MODEL_LOADING
 from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.running_mean import RunningMean
 from worker.answering.shared_generations import SharedGenerations
 from worker.answering.spare_slots import SpareSlots
 from worker.engine import (
@@ -86,26 +87,6 @@ class GenerationSettings:
             max_new_tokens=min(chosen.max_new_tokens, self.max_new_tokens),
             temperature=min(chosen.temperature, max(self.temperature, self.max_temperature)),
         )
-
-
-class RunningMean:
-    """
-    Running mean of durations: of all samples at first, then exponential over about `window`.
-
-    The window is large because one reply may take a hundred times longer than another.
-    """
-
-    def __init__(self, window: int = 50) -> None:
-        """Weigh about the newest `window` samples."""
-        self._window = window
-        self._count = 0
-        self.mean_seconds: float | None = None
-
-    def add_sample(self, seconds: float) -> None:
-        """Add one duration in seconds."""
-        self._count = min(self._count + 1, self._window)
-        previous = self.mean_seconds or 0.0
-        self.mean_seconds = previous + (seconds - previous) / self._count
 
 
 class Generator:

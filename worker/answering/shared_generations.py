@@ -37,6 +37,16 @@ def name_audience(job: Job) -> str:
     return prefix_scope(thread.team, *(() if job.is_public else (thread.channel,)))
 
 
+def find_audience(job: Job, *, is_alone: bool) -> str | None:
+    """
+    Return the people with whose replies a job's reply may share a generation; `None` for none.
+
+    Work on a finished reply has its own generation. `is_alone` are a reply with several candidates,
+    and a last attempt, which may be the one that crashes the engine.
+    """
+    return None if is_alone or job.rework is not None else name_audience(job)
+
+
 class ShareKey(NamedTuple):
     """What is equal for requests that share a generation. The seed of `sampling` is 0."""
 

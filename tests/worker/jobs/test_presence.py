@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from contract import keys
 from contract.worker_status import live_workers
-from worker.answering.generator import RunningMean
+from worker.answering.running_mean import RunningMean
 from worker.jobs.presence import DEAD_ENTRY_SECONDS, WorkerPresence
 
 
