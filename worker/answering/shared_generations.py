@@ -6,6 +6,8 @@ depends on none of its replies: it continues while one of them listens.
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -28,10 +30,10 @@ HoldSlot = Callable[[], AbstractAsyncContextManager[None]]
 
 def name_audience(job: Job) -> str:
     """
-    Return who can read a job's thread: its workspace, or the people in its channel.
+    Return who can read a job's thread: its workspace's full members, or the people in its channel.
 
-    Replies share a generation within one audience only: its duration must not tell a person what
-    is asked where that person can't read.
+    Replies share a generation within one audience only: its duration must not tell the one who
+    asks what is asked where that person can't read.
     """
     thread = job.thread
     return prefix_scope(thread.team, *(() if job.is_public else (thread.channel,)))
@@ -67,6 +69,7 @@ class Subscription:
     """
     One reply's part in a generation; `request` has the seed of the generation.
 
+    It ends at the request's own deadline, by which the generation does not end for the others.
     The oldest subscription pays: the engine's time and tokens count for it alone, from its first
     event to its last.
     """
@@ -77,6 +80,12 @@ class Subscription:
     """Tokens that the reply has received."""
     paid_tokens: int = 0
     is_stopped: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the reply's deadline has passed."""
+        deadline = self.request.deadline
+        return deadline is not None and deadline <= time.monotonic()
 
     @property
     def shared_tokens(self) -> int:
@@ -124,10 +133,9 @@ class SharedGeneration:
     async def _run_request(self, engine: Engine) -> None:
         """Send the request once a reply wants its events: until then, its attempt is uncounted."""
         await self._is_wanted.wait()
-        deadlines = [one.request.deadline for one in self._subscriptions]
-        known = [deadline for deadline in deadlines if deadline is not None]
-        latest = max(known) if known and len(known) == len(deadlines) else None
-        async with aclosing(engine.generate(replace(self._request, deadline=latest))) as events:
+        # Each reply ends at its own deadline, and the last one that leaves ends the request.
+        request = replace(self._request, deadline=None)
+        async with aclosing(engine.generate(request)) as events:
             async for event in events:
                 self._add_event(event)
 
@@ -142,7 +150,7 @@ class SharedGeneration:
         """Yield the events for one reply; see `Engine.generate`."""
         self._is_wanted.set()
         position = 0
-        while not subscription.is_stopped:
+        while not (subscription.is_stopped or subscription.is_late):
             if position < len(self._events):
                 event = self._events[position]
                 position += 1
@@ -156,14 +164,20 @@ class SharedGeneration:
             elif self._error is not None:
                 raise self._error
             else:
-                await self._changed.wait()
+                await self._wait_for_change(subscription.request.deadline)
+        reason = FinishReason.STOPPED if subscription.is_stopped else FinishReason.TIMEOUT
         num_tokens, seconds = subscription.num_tokens, subscription.gpu_seconds
-        yield Finished(FinishReason.STOPPED, len(self._request.prompt), num_tokens, seconds)
+        yield Finished(reason, len(self._request.prompt), num_tokens, seconds)
 
     def stop(self, subscription: Subscription) -> None:
         """End the events of one reply."""
         subscription.is_stopped = True
         self._notify()
+
+    async def _wait_for_change(self, deadline: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._changed.wait()
 
     def _add_event(self, event: EngineEvent) -> None:
         self._events.append(event)

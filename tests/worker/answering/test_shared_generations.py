@@ -1,6 +1,7 @@
 """Shared generations: what each reply receives, and how it leaves."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from worker.engine import (
 )
 
 AUDIENCE: Final = "T1"
-REQUEST: Final = Request("a", (1, 2), SamplingParams(seed=7), (0,), "T1/C1/1.0", deadline=10.0)
+REQUEST: Final = Request("a", (1, 2), SamplingParams(seed=7), (0,), "T1/C1/1.0")
 END: Final = Finished(FinishReason.STOP, 2, 3, 3.0)
 
 
@@ -101,7 +102,9 @@ async def shared(engine: FedEngine) -> SharedGenerations:
     return SharedGenerations(engine)
 
 
-def listen(shared: SharedGenerations, name: str, seed: int, deadline: float = 10.0) -> Listener:
+def listen(
+    shared: SharedGenerations, name: str, seed: int, deadline: float | None = None
+) -> Listener:
     """Let another reply ask for the same."""
     request = replace(REQUEST, id=name, sampling=SamplingParams(seed=seed), deadline=deadline)
     return Listener(shared, request, AUDIENCE)
@@ -206,21 +209,53 @@ async def test_error_reaches_all_replies(shared: SharedGenerations, engine: FedE
 
 
 async def test_replies_wait_for_one_slot(shared: SharedGenerations, engine: FedEngine) -> None:
-    """The first one's leaving does not cost the others their place; the latest deadline holds."""
-    first = listen(shared, "a", 7, deadline=5.0)
+    """The first one's leaving does not cost the others their place."""
+    first = listen(shared, "a", 7)
     async with first.hold_slot():
-        second = listen(shared, "b", 8, deadline=9.0)
-        third = listen(shared, "c", 9, deadline=7.0)
+        second = listen(shared, "b", 8)
+        third = listen(shared, "c", 9)
         await asyncio.sleep(0)
         assert not shared.is_running(REQUEST, AUDIENCE)
         await cancel_and_wait({first.task})
     await end(engine, second, third)
 
-    [request] = engine.requests
-    assert (request.id, request.deadline) == ("a", 9.0)
+    assert [request.id for request in engine.requests] == ["a"]
     assert second.ids == third.ids == [3]
     assert second.seed == third.seed == 7
     assert (second.events[-1].gpu_seconds, third.events[-1].gpu_seconds) == (3.0, 0.0)
+
+
+async def test_deadline_of_the_first_reply_is_not_that_of_a_late_one(
+    shared: SharedGenerations, engine: FedEngine
+) -> None:
+    """Each has its own time: the first one ends during a pause, the late one has all of it."""
+    first = listen(shared, "a", 7, deadline=time.monotonic() + 0.2)
+    engine.feed.put_nowait(Tokens((1,), 1.0))
+    second = listen(shared, "b", 8, deadline=time.monotonic() + 600.0)
+    await first.task
+    [last] = [event for event in first.events if isinstance(event, Finished)]
+    assert last.reason is FinishReason.TIMEOUT
+    assert not second.task.done()
+    await end(engine, second)
+
+    assert second.ids == [1, 3]
+    assert second.events[-1] == replace(END, gpu_seconds=second.events[-1].gpu_seconds)
+    assert [request.deadline for request in engine.requests] == [None]
+
+
+async def test_reply_beyond_its_deadline_ends_while_tokens_come(
+    shared: SharedGenerations, engine: FedEngine
+) -> None:
+    """The other reply's time does not make it longer; with the last one, the request ends."""
+    first = listen(shared, "a", 7)
+    engine.feed.put_nowait(Tokens((1,), 1.0))
+    await first.wait_for_events(1)
+    late = listen(shared, "b", 8, deadline=time.monotonic())
+    await late.task
+    assert late.events == [Finished(FinishReason.TIMEOUT, 2, 0, 0.0)]
+    assert engine.closed == []
+    await end(engine, first)
+    assert engine.closed == ["a"]
 
 
 async def test_error_before_the_slot_reaches_all_replies(
