@@ -250,7 +250,7 @@ class Composition:
             AppEventHandler(redis, poster, purge, controls.votes.keeper, background, languages),
             home,
             OutageSigns(identity, poster, background, languages),
-            job_builder.public_channels,
+            job_builder.public_questions,
         )
         return Handlers(
             router,

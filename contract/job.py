@@ -81,7 +81,7 @@ class Job(BaseModel):
     """An answer to a like question, which the reply points to. Left out if there is none."""
 
     is_public: bool = Field(default=False, exclude_if=lambda is_public: not is_public)
-    """Whether everybody in the workspace, and no other organization, can read the channel."""
+    """Whether a full member asks where all of them can read, and no other organization can."""
 
     language: Language = Field(
         default=Language.ENGLISH, exclude_if=lambda language: language is Language.ENGLISH

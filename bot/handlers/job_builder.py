@@ -10,7 +10,7 @@ import structlog
 from bot.messages import conversation
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity, Message
-from bot.messages.public_channels import PublicChannels
+from bot.messages.public_questions import PublicQuestions
 from bot.rules.channel_rules import ChannelRules
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
@@ -54,12 +54,10 @@ class JobBuilder:
     streaming: Streaming
     thread_cache: ThreadCache
     users: UserDirectory
-    public_channels: PublicChannels = field(default_factory=PublicChannels)
+    public_questions: PublicQuestions = field(default_factory=PublicQuestions)
 
     def build_from_message(self, post: MessagePosted, source: Source) -> Job:
         """Build the job of a new message."""
-        # Another process may have received it.
-        self.public_channels.record_message(post)
         earlier = self.read_thread(post.thread, source) if post.is_thread_reply else ()
         messages = {m.ts: m for m in earlier or ()}
         # The cache may hold a newer text: an edit can arrive before the message itself.
@@ -69,7 +67,8 @@ class JobBuilder:
         if post.message is not None:
             messages.setdefault(post.ts, post.message)
         author = (post.author, post.author_team)
-        return self.build_job(post.thread, post.ts, author, messages.values(), source)
+        job = self.build_job(post.thread, post.ts, author, messages.values(), source)
+        return job.model_copy(update={"is_public": self._is_public(post)})
 
     def build_job(
         self,
@@ -92,8 +91,17 @@ class JobBuilder:
             turns=turns,
             streaming=self.streaming,
             language=language,
-            is_public=self.public_channels.is_public(thread),
         )
+
+    def _is_public(self, post: MessagePosted) -> bool:
+        """Return whether a full member asks where all full members of the workspace can read."""
+        # Another process may have received it.
+        self.public_questions.record_message(post)
+        team = post.thread.team
+        if post.is_guest or post.author_team != team or not self.public_questions.is_public(post):
+            return False
+        user = self.users.lookup_cached_users(team, [post.author]).get(post.author)
+        return user is not None and user.is_person and not user.is_guest
 
     def apply_rules(self, job: Job, rules: ChannelRules) -> Job:
         """Return a job with the rules of its channel, which do not change afterwards."""

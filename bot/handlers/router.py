@@ -59,7 +59,7 @@ from bot.messages.events import (
     VoteReaction,
 )
 from bot.messages.message import BotIdentity
-from bot.messages.public_channels import PublicChannels
+from bot.messages.public_questions import PublicQuestions
 from bot.rules.modal import RULES_CALLBACK_ID
 from bot.slack.client import CALL_ERRORS
 from contract.stop import STOP_ACTION_ID
@@ -85,7 +85,7 @@ class Router:
     app_events: AppEventHandler
     home: HomeHandler
     outage_signs: OutageSigns
-    public_channels: PublicChannels
+    public_questions: PublicQuestions
 
     def register_listeners(self, app: App) -> None:
         """Register a listener for each kind of request; Bolt runs the first that matches."""
@@ -120,7 +120,7 @@ class Router:
         event = self._parse_event(body)
         if not isinstance(event, MessagePosted):
             return
-        self.public_channels.record_message(event)
+        self.public_questions.record_message(event)
         try:
             self.questions.handle_message(
                 event,

@@ -117,10 +117,10 @@ def _describe_sharing(details: ReplyDetails) -> list[Translatable]:
         return []
     return [
         PluralPhrase(
-            "Shared: {count} token was generated for an identical question at the same time. Its "
-            "GPU time counts there.",
-            "Shared: {count:,} tokens were generated for an identical question at the same time. "
-            "Their GPU time counts there.",
+            "Shared: {count} token was generated once for several replies. Its GPU time counts for "
+            "another one.",
+            "Shared: {count:,} tokens were generated once for several replies. Their GPU time "
+            "counts for another one.",
             details.shared_tokens,
         )
     ]

@@ -51,7 +51,6 @@ def test_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
     assert found is not None
     assert job_turns(redis, GENERAL, ts) == [(None, "what is `List<T>` & why?")]
     assert (found.user, found.user_team, found.thread.ts) == (ADA, TEAM, ts)
-    assert found.is_public
     assert runnable_job_ids(redis) == pending_job_ids(redis) == [found.id]
     assert {e["event_type"] for e in workspace.delivery_attempts(ts)} == {"message", "app_mention"}
     calls = [call["method"] for call in workspace.api_calls(start)]

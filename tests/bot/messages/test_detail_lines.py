@@ -69,13 +69,13 @@ def test_details_without_facts_say_so() -> None:
 
 
 def test_shared_generation_is_told() -> None:
-    """Also why such a reply has used little of the engine's time, and how fast is not said."""
+    """Not that another person has asked the same, nor how fast: but why little time was used."""
     details = ReplyDetails(new_tokens=84, shared_tokens=80, total_ms=1, gpu_ms=4)
 
     lines = [str(line) for line in describe_details(details)]
     assert lines[5] == (
-        "Shared: 80 tokens were generated for an identical question at the same time. "
-        "Their GPU time counts there."
+        "Shared: 80 tokens were generated once for several replies. "
+        "Their GPU time counts for another one."
     )
     assert "tokens a second" not in "\n".join(lines)
 
