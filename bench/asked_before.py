@@ -1,8 +1,8 @@
 """
 Asked before: which like questions are found, and the time of a search among 100,000.
 
-The pairs of `data/asked_before.tsv` are labelled by hand: `like`, or what differs. Vocabulary and
-threshold were chosen on every second pair, from the first on; the others were held out.
+The pairs of `data/asked_before.tsv` are labelled by hand: `like`, or what differs. The rules were
+made with all but the last ones in view, so that their precision is no estimate for new questions.
 """
 
 import functools
@@ -39,6 +39,8 @@ from contract.job import Thread
 
 PAIRS_FILE: Final = Path(__file__).parent / "data" / "asked_before.tsv"
 LIKE: Final = "like"
+NUM_UNSEEN: Final = 24
+"""Last pairs of the file, written after the rules, and hard: most are one question turned round."""
 KEY: Final = b"k" * KEY_BYTES
 CONFIDENCE_Z: Final = 1.96
 """Standard deviations of an interval of 95 %."""
@@ -62,7 +64,7 @@ class Pair(NamedTuple):
     other: str
 
     @property
-    def is_shown(self) -> bool:
+    def has_link(self) -> bool:
         """Whether the answer to one question would be shown for the other."""
         terms = read_terms(self.one), read_terms(self.other)
         if terms[0] is None or terms[1] is None:
@@ -88,7 +90,7 @@ def load_pairs() -> list[Pair]:
 
 def count_rates(pairs: Sequence[Pair]) -> Rates:
     """Count which pairs are alike, and which would be shown."""
-    shown = [pair for pair in pairs if pair.is_shown]
+    shown = [pair for pair in pairs if pair.has_link]
     hits = sum(pair.label == LIKE for pair in shown)
     return Rates(hits, len(shown), sum(pair.label == LIKE for pair in pairs))
 
@@ -110,11 +112,11 @@ def main(questions: int, searches: int) -> str:
         "",
         "| pairs | alike | shown | precision | recall |",
         "|---|---|---|---|---|",
-        _format_rates("chosen on", pairs[::2]),
-        _format_rates("held out", pairs[1::2]),
+        _format_rates("in view", pairs[:-NUM_UNSEEN]),
+        _format_rates("unseen", pairs[-NUM_UNSEEN:]),
         _format_rates("all", pairs),
     ]
-    wrong = Counter(pair.label for pair in pairs if pair.label != LIKE and pair.is_shown)
+    wrong = Counter(pair.label for pair in pairs if pair.label != LIKE and pair.has_link)
     rows += ["", f"Shown, but not alike: {dict(wrong) or 'none'}.", ""]
     return "\n".join([*rows, *measure_searches(questions, searches)])
 

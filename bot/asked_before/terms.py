@@ -2,22 +2,32 @@
 Terms of a question: its words in a common form, and those of them that distinguish it.
 
 Every word distinguishes that is no common English one: names, numbers, versions, identifiers,
-negations, and all words of other languages. Unknown words count, so that questions which differ in
-one are never taken for alike.
+negations, and all words of other languages. So do the roles of words, as in "from X to Y", and the
+order within expressions. Unknown words count: two questions that differ in one are not alike.
 """
 
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from bot.asked_before.vocabulary import FILLERS, GENERAL, INFINITIVE_LEADS, SYNONYMS
+from bot.asked_before.vocabulary import (
+    CONTAINERS,
+    FILLERS,
+    GENERAL,
+    INFINITIVE_LEADS,
+    ROLES,
+    SYNONYMS,
+    TOPICS,
+)
 
 MAX_CHARACTERS: Final = 2_000
 """Longer questions hold pasted text, and are alike to none."""
 MIN_DISTINGUISHING: Final = 2
 """Terms without which a question says too little."""
+MAX_DISTINGUISHING: Final = 200
+"""Terms beyond which a question holds pasted text; each costs a hash."""
 
 UNSPACED: Final = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 """A character of a script that writes no spaces between words."""
@@ -30,13 +40,25 @@ TOKENS: Final = re.compile(
 CODE_SPANS: Final = re.compile(r"`([^`]{1,200})`")
 CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 EMOJI: Final = re.compile(r":[a-z0-9_+-]{1,64}:")
+WRITTEN: Final = "dockerfile|function|loop|makefile|method|program|query|script|test"
 PHRASES: Final = (
     (re.compile(r"\bget(?:ting)? rid of\b"), "remove"),
     (re.compile(r"\bnumber of\b"), "count"),
     (re.compile(r"\bhow many\b"), "count"),
     (re.compile(r"\bfind out (?:whether|if)\b"), "check"),
     (re.compile(r"\bin general\b|\bany (?:advice|chance|help|ideas?|tips?|way)\b"), ""),
-    (re.compile(r"\bgo about\b"), ""),
+    (re.compile(r"\bgo about\b|\b(?:right|standard|normal|common) way\b"), ""),
+    (re.compile(r"\b(?:figure|find|work) out\b|\bcome up with\b|\bend up\b|\bmake sure\b"), ""),
+    (
+        re.compile(
+            r"\bkeep (?=getting)|\bshow me\b|\bhow (?:do i|to) (?:fix|solve) (?:it|that|this)\b"
+        ),
+        "",
+    ),
+    (re.compile(r"\b(?:do|does|should) one\b"), ""),
+    (re.compile(rf"\bwrite (?=(?:an? |some )?(?:[a-z]{{1,16}} ){{0,2}}(?:{WRITTEN})\b)"), ""),
+    (re.compile(r"\b(?:in|with|for) (?:my|our|the|this) code\b|\bcode (?=to|for|that)"), ""),
+    (re.compile(r"\bmean of\b|\b(?<=the )mean\b"), "average"),
     (re.compile(r"\bwhat(?:'s| is) (?:the )?(?:cause|reason)\b|\bwhat causes\b"), "why"),
     (re.compile(r"\bwhen (?=should|do|does|to|can|is|was)"), "whenever "),
     (re.compile(r"^\W*should (?=i|we|one)"), "advisable "),
@@ -45,8 +67,12 @@ PHRASES: Final = (
     (re.compile(r"\b(?:has|have|had|got|getting) to\b"), "to"),
 )
 """Phrases, each with the word that takes its place."""
-FROM: Final = "from"
-DIRECTIONS: Final = {"to": "to", "into": "to", FROM: FROM}
+EDGES: Final = "`'\",.;:?()"
+TIGHT_EXPRESSION: Final = re.compile(r"\w[\[(<>=+*%&|^]+\w|\d[-/]\d")
+"""A part of code without spaces, as in `a[1]` and `x*y`."""
+OPERATOR: Final = re.compile(r"[-+*/%<>=!&|^]{1,3}")
+PUNCTUATION: Final = frozenset({"-", "--", "/", "|", ">"})
+"""Operators that people write between words too."""
 VOWELS: Final = frozenset("aeiouy")
 SIBILANTS: Final = ("sses", "shes", "ches", "xes", "zes")
 UNDOUBLED: Final = frozenset("lsz")
@@ -62,13 +88,16 @@ class Terms(NamedTuple):
 
 def read_terms(text: str) -> Terms | None:
     """Return the terms of a question; `None` if it is too long, or says too little."""
-    if len(text) > MAX_CHARACTERS:
+    folded = unicodedata.normalize("NFKC", text[: MAX_CHARACTERS + 1]).casefold()
+    if len(folded) > MAX_CHARACTERS:
         return None
-    tokens = _split_tokens(text)
+    folded = _replace_phrases(folded)
+    tokens = [token.removesuffix("'s") for token in TOKENS.findall(folded)]
     stems = frozenset(stem_word(token) for token in tokens if token not in FILLERS)
     distinguishing = stems - _GENERAL
-    distinguishing |= {*_list_targets(tokens), *_join_characters(tokens), *_list_keywords(text)}
-    if len(distinguishing) < MIN_DISTINGUISHING:
+    distinguishing |= {*_list_roles(tokens), *_join_characters(tokens), *_list_keywords(text)}
+    distinguishing |= {*_list_expressions(folded)}
+    if not MIN_DISTINGUISHING <= len(distinguishing) <= MAX_DISTINGUISHING:
         return None
     return Terms(stems | distinguishing, distinguishing)
 
@@ -78,24 +107,55 @@ def stem_word(word: str) -> str:
     return _strip_ending(SYNONYMS.get(word, word))
 
 
-def _split_tokens(text: str) -> list[str]:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+def _replace_phrases(folded: str) -> str:
     folded = EMOJI.sub(" ", folded.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
     for pattern, word in PHRASES:
         folded = pattern.sub(word, folded)
-    return [token.removesuffix("'s") for token in TOKENS.findall(folded)]
+    return folded
 
 
-def _list_targets(tokens: list[str]) -> Iterator[str]:
-    """Yield what something is converted to or taken from: "to JSON" is not "from JSON"."""
+def _list_roles(tokens: list[str]) -> Iterator[str]:
+    """Yield words with their roles: "to JSON" is not "from JSON", nor "by name" "then name"."""
+    stems = frozenset(map(stem_word, tokens))
+    topics = _list_single(stems, _TOPICS)
+    settings = {"with": topics, "in": topics | _list_single(stems, [_CONTAINERS])}
     pending = ""
     for before, word in itertools.pairwise(["", *tokens]):
-        is_direction = word in DIRECTIONS and before
-        if is_direction and (word == FROM or before not in INFINITIVE_LEADS):
-            pending = DIRECTIONS[word]
-        elif pending and word not in FILLERS and stem_word(word) not in _GENERAL:
-            yield f"{pending} {stem_word(word)}"
+        stem = stem_word(word)
+        if word in ROLES and before and (word != "to" or before not in INFINITIVE_LEADS):
+            pending = ROLES[word]
+        elif word == "of" and stem_word(before) in _CONTAINERS:
+            pending = word
+        elif pending and word not in FILLERS and stem not in _GENERAL:
+            is_of_others = pending == "of" and stem not in _CONTAINERS
+            if not is_of_others and stem not in settings.get(pending, ()):
+                yield f"{pending} {stem}"
             pending = ""
+
+
+def _list_single(stems: frozenset[str], kinds: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Return the stems that are the only ones of their kind."""
+    found = (kind & stems for kind in kinds)
+    return frozenset(itertools.chain.from_iterable(one for one in found if len(one) == 1))
+
+
+def _list_expressions(folded: str) -> Iterator[str]:
+    """Yield parts of code as they are: `5 - 3` is not `3 - 5`."""
+    chunks = [chunk.strip(EDGES).rstrip("!") for chunk in folded.split()]
+    yield from filter(TIGHT_EXPRESSION.search, chunks)
+    for left, operator, right in zip(chunks, chunks[1:], chunks[2:], strict=False):
+        is_operand = _is_short if operator in PUNCTUATION else _is_named
+        if OPERATOR.fullmatch(operator) and is_operand(left) and is_operand(right):
+            yield f"{left} {operator} {right}"
+
+
+def _is_short(chunk: str) -> bool:
+    return len(chunk) == 1 or any(character.isdecimal() for character in chunk)
+
+
+def _is_named(chunk: str) -> bool:
+    is_word = chunk[:1].isalnum() and chunk not in FILLERS
+    return _is_short(chunk) or (is_word and stem_word(chunk) not in _GENERAL)
 
 
 def _list_keywords(text: str) -> Iterator[str]:
@@ -133,4 +193,6 @@ def _strip_ending(word: str) -> str:
     return word.removesuffix("e") if len(word) > MIN_STEM + 1 else word
 
 
-_GENERAL: Final = frozenset(map(_strip_ending, GENERAL)) | DIRECTIONS.keys()
+_GENERAL: Final = frozenset(map(_strip_ending, GENERAL)) | ROLES.keys()
+_CONTAINERS: Final = frozenset(map(stem_word, CONTAINERS))
+_TOPICS: Final = tuple(frozenset(map(stem_word, names)) for names in TOPICS)

@@ -10,41 +10,37 @@ def _split_words(text: str) -> frozenset[str]:
 FILLERS: Final = _split_words(
     """
     a about advance afternoon again ah all also am an and anybody anyone appreciated are as ask
-    asking at aware be been being but by can cheers could did do does doing done eh ever
-    everybody everyone feel feels folks for friends greetings guess guys had happen happens
-    happy has have having he hello help hey hi him his how howdy however i idea ideas if im in
-    is it its itself just kind kindly know let like little look looking lot lots maybe me mean
-    mind morning my myself need needed needs of ok okay on one's our ours ourselves people
-    perhaps please pls plz pointer pointers possible possibly quick quickly quite rather really
-    seem seems shall she should since so some somebody somehow someone something sorry still
-    stuck suggest suggestion suggestions supposed sure team tell thank thanks that that's the
-    their them then there there's these they thing things think this those though thx tia tips
-    to today too tried try trying um us very want wanted wants was way ways we well were what
-    what's whats when which who will wish with wondering would yall yet you your yours
+    asking at aware be been being but by can cheers could did do does doing done eh ever everybody
+    everyone feel feels folks for friends greetings guess guys had happen happens happy has have
+    having he hello help hey hi him his how howdy however i idea ideas if im in is it its itself
+    just kind kindly know let like little look looking lot lots maybe me mind morning my myself
+    need needed needs of ok okay on one's our ours ourselves people perhaps please pls plz pointer
+    pointers possible possibly quick quickly quite rather really seem seems shall she should since
+    so some somebody somehow someone something sorry still stuck suggest suggestion suggestions
+    supposed sure team tell thank thanks that that's the their them then there there's these they
+    thing things think this those though thx tia tips to today too tried try trying um us very want
+    wanted wants was way ways we well were what what's whats when which who will wish with
+    wondering would yall yet you your yours
     """
 )
 """Words that are left out."""
 
 GENERAL: Final = _split_words(
     """
-    able accomplish achieve actual actually advice allow allows already alternative answer
-    anything app application approach appropriate available bad basic basically because best
-    better bit built case cases cause causes certain cleaner cleanest clear code come comes
-    common commonly complete concise correct correctly create creates creating deal decent
-    detail details difficult easier easiest easily easy effective effectively efficient
-    efficiently elegant exact exactly example examples existing explain explained explanation
-    fast faster fastest figure fine fix following get gets getting give given gives goes going
-    good got guide hack handle handy hard here idiomatic implement implementing intended
-    involved issue issues keep keeping keeps learn learned make makes making manage meaning
-    means method neat new nice nicely normal normally now obtain obvious occur occurs option
-    options out own particular perform piece point practical practice preferred pretty problem
-    problems program programmatically project proper properly purpose put question questions
-    quickest reason reasonable reasons recommend recommended regarding resolve result results
-    retrieve right safely safest say script see seeing short shortest show simple simpler
-    simplest simply situation smart snippet solution solutions solve specific standard
-    straightforward stuff such take takes task technique took trick trouble typical typically
-    understand understanding up usage use used useful uses using usual usually various whether
-    work working works write writes writing wrong yourself
+    able accomplish achieve actual actually advice already alternative answer anything app
+    application approach appropriate available basic basically because best better bit built case
+    cases certain cleaner cleanest commonly concise correct correctly deal decent detail details
+    difficult easier easiest easily easy effective effectively efficient efficiently elegant
+    exactly example examples existing explain explained explanation fast faster fastest figure fine
+    following get gets getting given goes going good got guide hack handle handy here idiomatic
+    intended involved issue issues learn learned manage meaning means method
+    neat new nice nicely normally now obtain obvious occur occurs option options own particular
+    perform piece point practical practice preferred pretty problem problems program
+    programmatically project proper properly purpose question questions quickest reason reasonable
+    reasons recommend recommended regarding result results retrieve safely safest say script simple
+    simpler simplest simply situation smart snippet solution solutions specific straightforward
+    stuff such task technique took trick trouble typical typically understand understanding usage
+    use used useful uses using usual usually various whether work working works wrong yourself
     """
 )
 """Words that people exchange for each other; they count in the similarity alone."""
@@ -75,6 +71,7 @@ _WORDS_BY_NAME: Final = {
     "environment": "env envs environments",
     "error": "err errors exception exceptions",
     "fail": "fails failing failed failure unable",
+    "fix": "fixes fixing resolve resolves resolving solve solves solving",
     "function": "func funcs fn functions",
     "go": "golang",
     "index": "indices indexes indexing",
@@ -93,7 +90,7 @@ _WORDS_BY_NAME: Final = {
     "number": "numbers num",
     "password": "pwd passwd passwords",
     "postgresql": "postgres psql pg",
-    "print": "display output displaying printing",
+    "print": "display output displaying printing see seeing show showing shows",
     "python": "py",
     "random": "randomly",
     "regex": "regexp regexes regexps",
@@ -117,3 +114,53 @@ INFINITIVE_LEADS: Final = _split_words(
     """
 )
 """Words after which "to" leads a verb, not a target."""
+
+ROLES: Final = {
+    "after": "after",
+    "against": "against",
+    "as": "as",
+    "before": "before",
+    "by": "by",
+    "from": "from",
+    "in": "in",
+    "inside": "in",
+    "into": "to",
+    "on": "in",
+    "over": "over",
+    "than": "than",
+    "then": "then",
+    "to": "to",
+    "under": "under",
+    "using": "with",
+    "with": "with",
+    "within": "in",
+}
+"""Words that give a role to what follows, each with the name of the role."""
+
+TOPICS: Final = (
+    _split_words(
+        """
+        bash c c# c++ css go haskell html java javascript julia kotlin lua perl php powershell
+        python python2 python3 r ruby rust scala sql swift typescript zsh
+        """
+    ),
+    _split_words(
+        """
+        angular ansible argparse aws azure cmake curl django docker express fastapi flask flexbox
+        gcc git github gitlab gradle helm jackson jenkins jquery kafka keras kubernetes matplotlib
+        maven mongodb mysql nginx node node.js npm numpy pandas pip polars postgresql pytest pytorch
+        react redis regex requests scipy spark spring sqlalchemy sqlite tensorflow terraform vim vue
+        yaml yarn
+        """
+    ),
+    _split_words("centos debian linux mac macos osx ubuntu unix windows"),
+)
+"""Languages, tools and systems: the only one of its kind is where, and has no role."""
+
+CONTAINERS: Final = _split_words(
+    """
+    array column dataframe dict key list map matrix object queue row series set stack string struct
+    table tree tuple value vector
+    """
+)
+"""Things that hold each other: a list of sets is no set of lists."""

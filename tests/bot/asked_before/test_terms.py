@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.asked_before.terms import MAX_CHARACTERS, read_terms
+from bot.asked_before.terms import MAX_CHARACTERS, MAX_DISTINGUISHING, read_terms
 
 
 def read_distinguishing(text: str) -> set[str]:
@@ -25,7 +25,7 @@ def read_distinguishing(text: str) -> set[str]:
         ("What does `git reset --hard` do?", "git reset --hard"),
         ("Why doesn't node.js 18.2 use C++ or C#?", "why not node.js 18.2 c++ or c#"),
         ("When should I avoid a global in Go?", "whenever avoid global go"),
-        ("a == b && c", "== b && c"),
+        ("what about == and && in js", "== && javascript"),
         ("ﬁlter ２ rows", "filter 2 row"),
     ],
 )
@@ -43,10 +43,46 @@ def test_direction_distinguishes() -> None:
     assert read_distinguishing("migrate postgres to") == {"migrat", "postgresql"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("replace tabs with spaces", "with whitespac"),
+        ("sort rows by name, then age", "then age"),
+        ("is a tuple faster than a list", "than list"),
+        ("a list of sets", "of set"),
+        ("find a string in a list", "in list"),
+        ("run docker in kubernetes", "in kubernet"),
+        ("what is 5 - 3 in bash", "5 - 3"),
+        ("when is `a[1] < b[2]` true", "a[1] < b[2]"),
+        ("is width < height", "width < height"),
+    ],
+)
+def test_roles_distinguish(text: str, expected: str) -> None:
+    """What replaces is not what is replaced, and expressions keep their order."""
+    assert expected in read_distinguishing(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("sort a list in Python", "in python"),
+        ("plot a line with matplotlib in python", "with matplotlib"),
+        ("a list of names", "of nam"),
+        ("Python - how to sort", "python - how"),
+        ("either git or ssh / other", "ssh / other"),
+        ("compare == or ===", "== or ==="),
+        ("the key in it", "in it"),
+    ],
+)
+def test_settings_and_dashes_have_no_role(text: str, term: str) -> None:
+    """The only language of a question is named in many ways."""
+    assert term not in read_distinguishing(text)
+
+
 def test_common_words_are_names_in_code_and_in_capitals() -> None:
-    """GET is no "get", and `make` is a program; a text in capitals alone is just loud."""
+    """GET is no "get", and `use` is a keyword; a text in capitals alone is just loud."""
     assert "`get`" in read_distinguishing("send a GET request")
-    assert "`make`" in read_distinguishing("install `make` on linux")
+    assert "`use`" in read_distinguishing("install `use` on linux")
     assert read_distinguishing("HOW DO I GET A LINUX SHELL") == {"linux", "shell"}
 
 
@@ -58,7 +94,17 @@ def test_scripts_without_spaces_are_read_by_pairs() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", "help", "How do I do this in Python?", "x " * MAX_CHARACTERS])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "help",
+        "How do I do this in Python?",
+        "x " * MAX_CHARACTERS,
+        "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 1_000,
+        "".join(chr(0x4E00 + number) for number in range(MAX_DISTINGUISHING)),
+    ],
+)
 def test_some_texts_have_no_terms(text: str) -> None:
     """They say too little, or hold pasted text."""
     assert read_terms(text) is None
