@@ -75,6 +75,11 @@ class Job(BaseModel):
     rework: Rework | None = Field(default=None, exclude_if=lambda rework: rework is None)
     """What to do with the finished reply. Left out for a question, as older workers expect."""
 
+    presser: str | None = Field(
+        default=None, pattern=SLACK_ID_PATTERN, exclude_if=lambda presser: presser is None
+    )
+    """Who asked for the rework, unless the user did. Left out if there is none."""
+
     earlier_answer: EarlierAnswer | None = Field(
         default=None, exclude_if=lambda earlier: earlier is None
     )
@@ -100,6 +105,11 @@ class Job(BaseModel):
     def question(self) -> Turn:
         """The turn to answer."""
         return self.turns[-1]
+
+    @property
+    def charged_user(self) -> str:
+        """The user whose use counts what the engine does for this job."""
+        return self.presser or self.user
 
     @property
     def id(self) -> str:

@@ -64,6 +64,8 @@ SURPLUS: Final = "starchat_surplus"
 """Job hash field: `Surplus` of the reply that the job replaces; empty once it is deleted."""
 REWORK: Final = "starchat_rework"
 """Job hash field: set if the job works on a finished reply, which stays until a worker begins."""
+ASKER: Final = "starchat_asker"
+"""Job hash field: who asked the question, if another user's quota counts the job."""
 BOT_AGAIN: Final = "bot:again"
 """Owner of a placeholder that is a finished reply."""
 

@@ -26,7 +26,7 @@ class DailyBudgets:
 
     def find_limits_ms(self, received: Received) -> BudgetLimits:
         """Return the budgets that apply to a question."""
-        if received.user in self.exempt_users or not received.needs_engine:
+        if received.charged_user in self.exempt_users or not received.needs_engine:
             return BudgetLimits(0, 0)
         # A direct message has one person, who has a budget already.
         is_direct = received.thread.channel.startswith("D")

@@ -145,7 +145,7 @@ class Inbox:
         beyond_budget = self._find_exceeded_budget(received)
         if beyond_budget is not None:
             return beyond_budget
-        quota = keys.user_quota(received.thread.team, received.user)
+        quota = keys.user_quota(received.thread.team, received.charged_user)
         own = [decode_reply(other) for other in self._redis.smembers(f"{quota}:pending")]
         with self._redis.pipeline() as pipe:
             pipe.zcard(keys.PENDING_JOBS)
@@ -171,7 +171,7 @@ class Inbox:
         today = sums.count_days()
         outcome = None
         if _is_used_up(
-            sums.read_day(keys.user_usage(thread.team, received.user), today), budgets.user
+            sums.read_day(keys.user_usage(thread.team, received.charged_user), today), budgets.user
         ):
             outcome = EnqueueOutcome.USER_BUDGET_EXCEEDED
         elif _is_used_up(

@@ -93,6 +93,8 @@ class JobQueue:
         """
         fields = build_rq_job_hash(self._redis, received_job_id(received), "")
         fields[keys.RECEIVED] = received.model_dump_json()
+        if received.charged_user != received.user:
+            fields[keys.ASKER] = received.user
         self._failpoints.hit(Failpoint.BEFORE_ENQUEUE)
         receipt = self._acceptance.accept_question(
             received, fields, self.limits, inbox=inbox, delay=delay, follow_calls=follow_calls

@@ -39,8 +39,13 @@ class ReceivedMessage(BaseModel):
 
     @property
     def user(self) -> str:
-        """User whose quota counts the question."""
+        """User who asked the question."""
         return self.post.author
+
+    @property
+    def charged_user(self) -> str:
+        """User whose quota and budget count the question."""
+        return self.user
 
     @property
     def needs_engine(self) -> bool:
@@ -64,7 +69,7 @@ class ReceivedMessage(BaseModel):
 
 class _ReplyRequest(BaseModel):
     """
-    Press of `user` that asks for work on the reply to the question at `ts`.
+    Press that asks for work on the reply to the question of `user` at `ts`.
 
     `files` are Slack's ids of the reply's files, as far as they are known.
     """
@@ -86,6 +91,11 @@ class _ReplyRequest(BaseModel):
     def needs_engine(self) -> bool:
         """Whether it costs GPU time."""
         return True
+
+    @property
+    def charged_user(self) -> str:
+        """User whose quota and budget count the request."""
+        return self.user
 
     @property
     def asked_at(self) -> str:
@@ -120,13 +130,19 @@ class ReceivedRework(_ReplyRequest):
     """
     Request for work on a finished reply, pressed at `pressed_at`.
 
-    `user` asked the question. `presser` is who pressed the button, if not the same person.
+    `presser` is who pressed the button, with `presser_team`, if not the user who asked.
     """
 
     kind: Literal["rework"] = "rework"
     rework: Rework
     pressed_at: Timestamp
     presser: SlackId | None = None
+    presser_team: SlackId | None = None
+
+    @property
+    def charged_user(self) -> str:
+        """User whose quota and budget count the request: who wants the GPU's time."""
+        return self.presser or self.user
 
     @property
     def needs_engine(self) -> bool:

@@ -15,7 +15,7 @@ from bot.store.job_queue import JobQueue
 from bot.store.received import ReceivedMessage, decode_unread_question
 from bot.store.scripts import load_script
 from contract import keys
-from contract.job import TIMESTAMP_PATTERN, Thread
+from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 from contract.scripts import STOP
 from contract.stop import StopRecord
 
@@ -202,7 +202,7 @@ class Stops:
         names = ["status", "starchat_thread_queue", "starchat_user_quota", "starchat_asked_at"]
         with self._redis.pipeline(transaction=False) as pipe:
             for job in jobs:
-                pipe.hmget(RqJob.key_for(job), [*names, keys.OUTCOME, keys.RECEIVED])
+                pipe.hmget(RqJob.key_for(job), [*names, keys.OUTCOME, keys.ASKER, keys.RECEIVED])
             found = pipe.execute(raise_on_error=False)
         return [_parse_job(job, fields) for job, fields in zip(jobs, found, strict=True)]
 
@@ -212,10 +212,10 @@ def _parse_job(job: str, fields: object) -> StoppableJob | None:
     address = JOB_ID.fullmatch(job)
     if address is None or not isinstance(fields, list) or None in fields[:3]:
         return None
-    received = None if fields[5] is None else decode_unread_question(fields[5])
+    received = None if fields[6] is None else decode_unread_question(fields[6])
     if isinstance(received, ReceivedMessage) and received.is_undecided:
         return None
-    status, thread_queue, quota, asked_at, outcome = map(_decode_text, fields[:5])
+    status, thread_queue, quota, asked_at, outcome, asker = map(_decode_text, fields[:6])
     thread_ts, user = THREAD_QUEUE.fullmatch(thread_queue), USER_QUOTA.fullmatch(quota)
     ts = address[3].replace("-", ".")
     if thread_ts is None or user is None or not re.fullmatch(TIMESTAMP_PATTERN, thread_ts[1]):
@@ -224,7 +224,8 @@ def _parse_job(job: str, fields: object) -> StoppableJob | None:
         id=job,
         thread=Thread(team=address[1], channel=address[2], ts=thread_ts[1]),
         ts=ts,
-        user=user[1],
+        # A colleague's quota may count the job. The reply stays that of the person who asked.
+        user=asker if re.fullmatch(SLACK_ID_PATTERN, asker) else user[1],
         asked_at=asked_at if re.fullmatch(TIMESTAMP_PATTERN, asked_at) else ts,
         is_open=status in OPEN_STATUSES and not outcome,
     )

@@ -44,6 +44,7 @@ JOBS = st.builds(
     language=st.sampled_from(Language),
     earlier_answer=st.none() | EARLIER_ANSWERS,
     is_public=st.booleans(),
+    presser=st.none() | IDS,
 )
 SECRET = "the text of a user"
 

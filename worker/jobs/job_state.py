@@ -154,7 +154,7 @@ class JobState(Fence):
         """
         thread = job.thread
         shared_keys = (
-            keys.user_usage(thread.team, job.user),
+            keys.user_usage(thread.team, job.charged_user),
             keys.channel_usage(thread.team, thread.channel),
             keys.team_usage(thread.team),
             keys.user_questions(thread.team, job.user),

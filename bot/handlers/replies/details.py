@@ -54,10 +54,10 @@ class DetailsHandler:
 
     def _can_withdraw(self, request: DetailsRequested) -> bool:
         """Return whether others may be linked to the reply: it answers a thread's first message."""
-        channel, address = request.thread.channel, request.address
-        if channel.startswith("D") or address.ts != address.thread_ts:
+        # A direct message is left out too: its channel has no rules.
+        if request.address.ts != request.address.thread_ts:
             return False
         try:
-            return self.rules.read_rules(channel, Source.LAST_TRY).asked_before
+            return self.rules.read_rules(request.thread.channel, Source.LAST_TRY).asked_before
         except RulesUnreadableError:
             return False

@@ -79,16 +79,7 @@ class ReworkHandler:
                 refusal = Sentence.STILL_ANSWERING
             self._tell(thread, request.user, Notice(refusal))
             return
-        received = ReceivedRework(
-            thread=thread,
-            ts=address.ts,
-            user=address.asker,
-            user_team=request.user_team,
-            rework=request.rework,
-            pressed_at=request.pressed_at,
-            presser=None if request.user == address.asker else request.user,
-            files=self.queue.find_reply_files(job),
-        )
+        received = _describe_press(request, self.queue.find_reply_files(job))
         receipt = self.inbox.accept(received)
         log.info("rework", job=job, kind=request.rework.kind, outcome=receipt.outcome)
         if receipt.outcome in REFUSED_OUTCOMES:
@@ -120,15 +111,14 @@ class ReworkHandler:
         author = (received.user, received.user_team)
         job = self.job_builder.build_job(received.thread, received.ts, author, messages, source)
         job = self.job_builder.apply_rules(job, rules)
+        job = job.model_copy(update={"rework": received.rework, "presser": received.presser})
         fields = {
             keys.REWORK: received.rework.kind.value,
             keys.PLACEHOLDER_OWNER: keys.BOT_AGAIN,
             keys.PLACEHOLDER: str(parts[0]["ts"]),
             keys.SURPLUS: _find_surplus(parts).model_dump_json(),
         }
-        outcome = self.inbox.fill_job(
-            job.model_copy(update={"rework": received.rework}), revision, fields
-        )
+        outcome = self.inbox.fill_job(job, revision, fields)
         if outcome is FillOutcome.CONFLICT:
             raise NotCachedError
         self.failpoints.hit(Failpoint.AFTER_FILL)
@@ -140,7 +130,8 @@ class ReworkHandler:
         channel, presser = received.thread.channel, received.presser
         if presser is None:
             return self.admission.rules.admit_user(channel, received.user, source)
-        return self.admission.admit_presser(channel, presser, received.user_team, source)
+        team = received.presser_team or received.user_team
+        return self.admission.admit_presser(channel, presser, team, source)
 
     def refuse_rework(self, received: ReceivedRework, sentence: Sentence) -> None:
         """Tell why a press that was accepted does nothing."""
@@ -176,6 +167,23 @@ class ReworkHandler:
 
     def _tell(self, thread: Thread, user: str, notice: Notice) -> None:
         self.commands.notices.tell_user(thread, user, notice)
+
+
+def _describe_press(request: ReworkRequested, files: frozenset[str]) -> ReceivedRework:
+    thread, address = request.thread, request.address
+    is_own = request.user == address.asker
+    return ReceivedRework(
+        thread=thread,
+        ts=address.ts,
+        user=address.asker,
+        # A colleague's press does not tell the asker's team, which no rework depends on.
+        user_team=request.user_team if is_own else thread.team,
+        rework=request.rework,
+        pressed_at=request.pressed_at,
+        presser=None if is_own else request.user,
+        presser_team=None if is_own else request.user_team,
+        files=files,
+    )
 
 
 def _check_thread(

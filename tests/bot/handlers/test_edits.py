@@ -7,10 +7,13 @@ from redis import Redis
 
 from bot import texts
 from contract import keys
+from contract.job import job_id
+from testing.earlier_answers import name_earlier_answer
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import (
     TEAM,
+    find_job,
     job_turns,
     pending_job_ids,
     runnable_job_ids,
@@ -44,13 +47,27 @@ def bot(server: RedisServer, workspace: Workspace, setting: str) -> Iterator[Pro
         yield process
 
 
+def names_earlier_answer(redis: Redis, ts: str) -> bool:
+    """Return whether the job of a question names an answer to a like one."""
+    job = find_job(redis, GENERAL, ts)
+    assert job is not None
+    return job.earlier_answer is not None
+
+
 def test_edit_replaces_text_of_waiting_job(workspace: Workspace, redis: Redis) -> None:
-    """The job keeps its position and gets the new text, without an offer."""
+    """
+    The job keeps its position and gets the new text, without an offer.
+
+    It loses the earlier answer to its old text; the job of a later question keeps its own.
+    """
     first = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     second = ask_as_ada(workspace, redis, "@StarChat and a lock?", first)
     line = (pending_job_ids(redis), runnable_job_ids(redis))
+    for ts in (first, second):
+        name_earlier_answer(redis, job_id(TEAM, GENERAL, ts))
     edit_as_ada(workspace, first, "@StarChat what is a mutex?")
 
+    assert [names_earlier_answer(redis, ts) for ts in (first, second)] == [False, True]
     assert job_turns(redis, GENERAL, first) == [(None, "what is a mutex?")]
     assert [text for _, text in job_turns(redis, GENERAL, second)] == [
         "what is a mutex?",

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from slack_sdk import WebClient
 
 from bot import texts
 from bot.slack.users import User
 from bot.store.usage_sums import UsageSums
 from contract import keys
+from contract.rework import ReworkKind
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, find_job, job_turns, pending_job_ids
@@ -22,6 +24,7 @@ from testing.workspace import (
     STARCHAT,
     Workspace,
 )
+from tests.bot.handlers.rework_steps import point_to_earlier, press_control, wait_for_word
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,6 +82,20 @@ def test_guest_is_refused_by_ephemeral_message(workspace: Workspace, redis: Redi
 
     assert find_job(redis, GENERAL, ts) is None
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
+
+
+def test_guest_does_not_have_a_question_answered_anyway(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Nor by the press of a button below a member's question."""
+    ts = ask_in_general(workspace, f"{MENTION} sort a list")
+    poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+    reply = point_to_earlier(workspace, redis, web, ts)
+    guest = User(name="Sam", is_guest=True)
+    redis.set(keys.user_profile(TEAM, SAM), guest.model_dump_json())
+    press_control(workspace, reply, ReworkKind.ANYWAY, SAM)
+    wait_for_word(workspace, ts, str(texts.MEMBERS_ONLY), SAM)
+    poll_until(lambda: not pending_job_ids(redis), description="the end of the job")
 
 
 def test_member_is_answered_after_a_failed_lookup(workspace: Workspace, redis: Redis) -> None:

@@ -144,7 +144,11 @@ def test_covered_reply_can_be_shown_after_later_turns(scene: Scene) -> None:
 def test_colleague_has_a_question_answered_anyway(
     workspace: Workspace, redis: Redis, web: WebClient
 ) -> None:
-    """Several presses are one job for the person who asked, also after a later turn."""
+    """
+    Several presses are one job for the person who asked, also after a later turn.
+
+    The first presser's quota counts it. The person who asked can still stop it.
+    """
     ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
     reply = point_to_earlier(workspace, redis, web, ts)
     answer_later(Scene(workspace, redis, web, ts, [reply]))
@@ -154,10 +158,15 @@ def test_colleague_has_a_question_answered_anyway(
 
     assert job.rework is not None
     assert (job.rework.kind, job.rework.reply_id) == (ReworkKind.ANYWAY, REPLY_ID)
-    assert (job.user, job.earlier_answer) == (ADA, None)
+    assert (job.user, job.user_team, job.earlier_answer) == (ADA, TEAM, None)
+    assert job.charged_user == LIN
+    assert redis.smembers(f"{keys.user_quota(TEAM, LIN)}:pending") == {job.id.encode()}
+    assert not redis.exists(f"{keys.user_quota(TEAM, ADA)}:pending")
     assert [turn.text for turn in job.turns] == ["sort a list"]
     assert pending_job_ids(redis) == [job.id]
     assert redis.hget(f"rq:job:{job.id}", keys.PLACEHOLDER) == reply.encode()
+    workspace.post_message(ADA, GENERAL, "@StarChat stop", ts)
+    poll_until(lambda: not pending_job_ids(redis), description="the end of the job")
 
 
 @pytest.mark.parametrize(

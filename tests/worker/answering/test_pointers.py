@@ -115,9 +115,14 @@ async def test_pointer_is_no_turn(asked: ReworkHarness) -> None:
 
 
 async def test_question_is_answered_anyway(asked: ReworkHarness) -> None:
-    """The same message becomes a reply like any other, and never points again."""
+    """
+    The same message becomes a reply like any other, and never points again.
+
+    It is charged to the person who pressed the button.
+    """
     await asked.ask()
     [pointer] = asked.reply.visible_messages
+    asked.reply.job = asked.reply.job.model_copy(update={"presser": "U0PRESSER1"})
     assert await asked.rework(ReworkKind.ANYWAY) is Outcome.ANSWERED
 
     [message] = asked.reply.visible_messages
@@ -130,6 +135,12 @@ async def test_question_is_answered_anyway(asked: ReworkHarness) -> None:
     assert (present.text, present.earlier_answer, previous) == (ANSWER, None, None)
     assert len(asked.engine.requests) == 1
     sample = asked.metrics.registry.get_sample_value
+    sums, team = UsageSums(asked.reply.harness.redis), asked.reply.job.thread.team
+    used = [
+        sums.read_week(keys.user_usage(team, user), sums.count_days()).replies
+        for user in ("U0PRESSER1", asked.reply.job.user)
+    ]
+    assert used == [1, 0]
     counted = [sample(COUNTER, {"event": event}) for event in ("shown", "answered_anyway")]
     assert counted == [1, 1]
     assert await asked.repeat() is Outcome.ANSWERED
