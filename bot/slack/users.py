@@ -133,6 +133,10 @@ class UserDirectory:
         """Return the language of a user by a call that is not cached: it needs no Redis."""
         return self._fetch_user(user).language
 
+    def fetch_user(self, user: str, max_wait: float) -> User:
+        """Return a user by a call that is not cached; it waits `max_wait` s for the budget."""
+        return self._fetch_user(user, max_wait=max_wait)
+
     def lookup_in_background(self, team: str, user: str) -> User:
         """Return a user for something that can wait; a call leaves the budget to questions."""
         cached = self._read_cache(team, [user])

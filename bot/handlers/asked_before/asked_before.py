@@ -72,6 +72,10 @@ class AskedBefore:
             return []
 
     def _record_question(self, job: Job, terms: Terms) -> None:
+        if self.records.problem is not None:
+            # A database that is away would hold threads that placeholders and notices need.
+            log.info("question not recorded", job=job.id)
+            return
         use = partial(record_question, thread=job.thread, ts=job.ts, user=job.user, terms=terms)
         try:
             self.records.write(use)

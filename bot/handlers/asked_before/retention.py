@@ -61,7 +61,15 @@ class QuestionRetention:
         dropped = self.records.write(drop_old, LONG_USE_SECONDS)
         # The channels file may have switched the rule off while no bot ran.
         for channel in self.records.read(partial(list_asked_channels, team=self.team)):
-            if not self.rules.read_rules(channel, Source.SLACK).asked_before:
+            if not self._has_rule(channel):
                 drop = partial(drop_channel_questions, team=self.team, channel=channel)
                 dropped += self.records.write(drop, LONG_USE_SECONDS)
         return dropped
+
+    def _has_rule(self, channel: str) -> bool:
+        """Return whether a channel takes part; one whose rules cannot be read keeps its rows."""
+        try:
+            return self.rules.read_rules(channel, Source.SLACK).asked_before
+        except (RulesUnreadableError, ConnectionError) as error:
+            log.warning("rules not read", channel=channel, why=type(error).__name__)
+            return True

@@ -54,13 +54,21 @@ class ReplySource:
     has_consent: bool
     """Whether the workspace's operator allows texts in the database."""
 
-    def find_reply(self, channel: str, thread_ts: str, message_ts: str) -> FoundReply | None:
+    def find_reply(
+        self,
+        channel: str,
+        thread_ts: str,
+        message_ts: str,
+        priority: Priority = Priority.BACKGROUND,
+        max_wait: float = MAX_WAIT_SECONDS,
+    ) -> FoundReply | None:
         """
         Return the finished reply whose message this is; `None` if there is none.
 
-        `thread_ts` may be empty. A reaction may be to any message of the reply.
+        `thread_ts` may be empty. A reaction may be to any message of the reply. Each call waits
+        `max_wait` seconds for the budget at most.
         """
-        with pace_calls(Priority.BACKGROUND, MAX_WAIT_SECONDS):
+        with pace_calls(priority, max_wait):
             try:
                 raw = self.thread_cache.read_message(channel, thread_ts, message_ts)
                 found = self._parse_reply(channel, raw)

@@ -1,5 +1,6 @@
 """A bot whose channels link to earlier answers: the job of a like question has one, or none."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,8 @@ from slack_sdk import WebClient
 
 from bot.asked_before.terms import read_terms
 from bot.asked_before.texts import QUESTION_WITHDRAWN
-from bot.records.asked_questions import find_like_answers
+from bot.handlers.asked_before.answer_check import try_check
+from bot.records.asked_questions import find_like_answers, record_question
 from bot.records.database import Records
 from bot.slack.users import User
 from contract import keys
@@ -124,18 +126,71 @@ def test_edit_of_the_earlier_question_withdraws_it(
     assert ask(workspace, redis, GENERAL, like).earlier_answer is None
 
 
+def test_question_that_was_edited_unseen_is_dropped(
+    linking_bot: Process, workspace: Workspace, redis: Redis, web: WebClient, records: Records
+) -> None:
+    """A bot that was away has not seen the edit; the next hit drops the row."""
+    text = "how do I rotate a matrix in Haskell?"
+    ts, _ = answer_and_mark(workspace, redis, web, records, text)
+    edit_as_ada(workspace, ts, "@StarChat how do I scale a matrix in Haskell?")
+    terms, thread = read_terms(text), Thread(team=TEAM, channel=GENERAL, ts=ts)
+    assert terms is not None
+    find = partial(find_like_answers, thread=thread, ts="1.0", terms=terms)
+    poll_until(lambda: not records.read(find), description="the withdrawal")
+    records.write(partial(record_question, thread=thread, ts=ts, user=ADA, terms=terms))
+    assert records.read(find)
+
+    def is_noticed() -> bool:
+        like = "@StarChat Haskell: rotate a matrix"
+        assert ask(workspace, redis, GENERAL, like).earlier_answer is None
+        return "changed question dropped" in linking_bot.log_text
+
+    poll_until(is_noticed, description="the edit")
+    poll_until(lambda: not records.read(find), description="the end of the row")
+
+
+def test_author_of_the_earlier_question_is_not_linked_to_it(
+    workspace: Workspace, redis: Redis, web: WebClient, records: Records
+) -> None:
+    """They know that answer; a colleague is linked before and after."""
+    answer_and_mark(workspace, redis, web, records, "how do I pad a tensor in Kotlin?")
+    like = "@StarChat Kotlin: pad a tensor"
+    ask_until_linked(workspace, redis, GENERAL, like)
+
+    assert ask(workspace, redis, GENERAL, like, ADA).earlier_answer is None
+    ask_until_linked(workspace, redis, GENERAL, like)
+
+
+def test_failed_and_late_checks_find_nothing() -> None:
+    """The next like question is tried."""
+
+    def fail(channel: str) -> str:
+        raise ConnectionError(channel)
+
+    assert try_check(math.inf, fail, "C1") is None
+    assert try_check(math.inf, str.lower, "C1") == "c1"
+    assert try_check(0, str.lower, "C1") is None
+
+
 def test_guest_is_linked_within_the_channel_alone(
     workspace: Workspace, redis: Redis, web: WebClient, records: Records
 ) -> None:
     """A guest may not be in the other channel. A failure of Slack leaves out the link, no more."""
     answer_and_mark(workspace, redis, web, records, "how do I hash a tuple in Julia?")
-    guest = User(name="Sam", is_bot=False, is_guest=True)
-    redis.set(keys.user_profile(TEAM, SAM), guest.model_dump_json())
+    # The cache says otherwise, and later too: Slack is asked.
+    person = {"id": SAM, "name": "sam", "real_name": "Sam"}
+    workspace.send_control("person", **person, is_restricted=True)
+    member = User(name="Sam", is_bot=False)
+    redis.set(keys.user_profile(TEAM, SAM), member.model_dump_json())
     like = "@StarChat Julia: hash a tuple"
 
     assert ask(workspace, redis, PYTHON, like, SAM).earlier_answer is None
     ask_until_linked(workspace, redis, GENERAL, like, SAM)
     ask_until_linked(workspace, redis, PYTHON, like)
+    guest = User(name="Sam", is_bot=False, is_guest=True)
+    redis.set(keys.user_profile(TEAM, SAM), guest.model_dump_json())
+    workspace.send_control("person", **person)
+    ask_until_linked(workspace, redis, PYTHON, like, SAM)
     fault = {"method": "conversations.info", "fault": "error", "channel": GENERAL}
     workspace.set_faults(fault)
     try:

@@ -1,19 +1,24 @@
 """Questions that are recorded for later ones: which, and what a database that is away changes."""
 
+import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asked_before.asked_before import AskedBefore
 from bot.handlers.job_builder import Source
 from bot.messages.events import ChannelType, MessagePosted
-from bot.records.database import Records
+from bot.messages.votes.presses import Mark, Press, PressKind
+from bot.records.database import Records, RecordsUnavailableError
 from bot.records.tables import asked_questions
+from bot.records.votes import ReplyKey, VotedReply, add_press
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
+from bot.store.client import NotCachedError
 from contract.attached_files import FileReference
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
@@ -84,6 +89,46 @@ def test_other_questions_are_not_recorded(
     record(sqlite, job, post, rules)
 
     assert sqlite.read(read_channels) == []
+
+
+LATER = JOB.model_copy(update={"ts": "9.0", "thread": THREAD.model_copy(update={"ts": "9.0"})})
+
+
+def suggest(records: Records, source: Source) -> Job:
+    """Let a later question look for the answer to the first one; nothing asks Slack."""
+    asked_before = AskedBefore(records, cast("Any", None), BackgroundTasks())
+    return asked_before.suggest_answer(LATER, POST, RULES, source)
+
+
+def mark_answer(records: Records) -> None:
+    """Record the first question, and a colleague's mark on its answer."""
+    record(records, JOB, POST, RULES)
+    key = ReplyKey("T1", "C1", "1.01", "0a")
+    press = Press(ts="2.0", kind=PressKind.SET, mark=Mark.RAN)
+    reply = VotedReply("1.0", json.dumps({"question_ts": "1.0"}))
+    records.write(partial(add_press, key=key, user="U2", press=press, reply=reply))
+
+
+def test_last_try_has_no_suggestion(sqlite: Records) -> None:
+    """A question that could not be read in time costs no more calls."""
+    mark_answer(sqlite)
+
+    with pytest.raises(NotCachedError):
+        suggest(sqlite, Source.CACHE)
+    assert suggest(sqlite, Source.LAST_TRY) is LATER
+
+
+def test_database_with_a_problem_is_not_asked(sqlite: Records) -> None:
+    """Neither to find nor to record: it would hold threads that others need."""
+    mark_answer(sqlite)
+    with pytest.raises(RecordsUnavailableError):
+        sqlite.read(lambda connection: connection.execute(text("SELECT * FROM nothing")))
+
+    assert suggest(sqlite, Source.CACHE) is LATER
+    asked_before = AskedBefore(sqlite, cast("Any", None), background := BackgroundTasks())
+    asked_before.record_question(LATER, POST, RULES)
+    background.drain(30)
+    assert sqlite.read(read_channels) == ["C1"]
 
 
 def test_database_that_is_away_changes_no_question(sqlite: Records) -> None:
