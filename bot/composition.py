@@ -254,15 +254,14 @@ class Composition:
         )
         return Handlers(
             router,
-            tuple(
-                part.build_sweeper()
-                for part in (
-                    notices,
-                    stops.follow_up,
-                    controls.votes.keeper,
-                    controls.code.delivery,
-                    self._build_asked_before(rules, users).build_retention(identity.team),
-                )
+            (
+                notices.build_sweeper(),
+                stops.follow_up.build_sweeper(),
+                controls.votes.keeper.build_sweeper(),
+                controls.code.delivery.build_sweeper(),
+                self._build_asked_before(rules, users)
+                .build_retention(identity.team)
+                .build_question_sweeper(),
             ),
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,

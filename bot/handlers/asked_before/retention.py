@@ -38,7 +38,7 @@ class QuestionRetention:
     rules: RuleReader
     _due_at: float = field(init=False, default=0.0)
 
-    def build_sweeper(self) -> Sweeper:
+    def build_question_sweeper(self) -> Sweeper:
         """Build a thread for it: a slow database delays no other one."""
         return Sweeper("questions", (self.drop_due,), (RedisError,), SWEEP_INTERVAL_SECONDS)
 
