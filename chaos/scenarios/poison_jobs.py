@@ -9,6 +9,7 @@ from typing import Final
 
 from redis import Redis
 
+from chaos.checker.expectations import Bounds
 from chaos.load import LONG_QUESTION, Question
 from chaos.recovery import find_held_jobs, question_job_id
 from chaos.run import ScenarioRun
@@ -149,17 +150,21 @@ def _count_attempts(redis: Redis, job: str) -> int:
     return int(redis.hget(f"rq:job:{job}", keys.ATTEMPTS) or 0)
 
 
+BOUNDS: Final = Bounds(max_end_seconds=MAX_GENERATION_ATTEMPTS * ATTEMPT_TIMEOUT_SECONDS)
+"""A question may lose its worker at each attempt, and waits for another one each time."""
 POISON_JOBS: Final = (
     Scenario(
         "worker-killed-on-every-attempt",
         "W7",
         "poison job: its worker dies at each attempt",
         kill_on_every_attempt,
+        BOUNDS,
     ),
     Scenario(
         "engine-crashes-on-every-attempt",
         "W8",
         "poison job: its engine dies by another signal at each attempt",
         crash_engine_repeatedly,
+        BOUNDS,
     ),
 )
