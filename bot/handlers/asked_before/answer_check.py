@@ -51,6 +51,24 @@ Values = TypeVarTuple("Values")
 LookUp = Callable[[], list[LikeAnswer]]
 
 
+@dataclass(slots=True)
+class Trial:
+    """Checks of one question's earlier answers until a deadline (s, monotonic)."""
+
+    deadline: float
+    num_unchecked: int = 0
+
+    def run(self, check: Callable[[*Values], Found], *values: *Values) -> Found | None:
+        """Return what a check finds; `None` if it is late or fails: one answer hides no other."""
+        if time.monotonic() <= self.deadline:
+            try:
+                return check(*values)
+            except (*CALL_ERRORS, RulesUnreadableError) as error:
+                log.info("like question not checked", why=type(error).__name__)
+        self.num_unchecked += 1
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerCheck:
     """Check of earlier answers of one team. Methods raise nothing."""
@@ -62,14 +80,15 @@ class AnswerCheck:
     source: ReplySource
     outbox: VoteOutbox
     executor: Executor
+    max_seconds: float = MAX_CHECK_SECONDS
 
     def find_readable(self, job: Job, look_up: LookUp) -> EarlierAnswer | None:
         """Return the best answer that everyone who can read the question can read, if any."""
-        deadline = time.monotonic() + MAX_CHECK_SECONDS
+        trial = Trial(time.monotonic() + self.max_seconds)
         future = None
         try:
-            future = self.executor.submit(self._find_readable, job, look_up, deadline)
-            return future.result(MAX_CHECK_SECONDS)
+            future = self.executor.submit(self._find_readable, job, look_up, trial)
+            return future.result(self.max_seconds)
         except Exception as error:  # noqa: BLE001 - no failure may cost the question its answer
             log.warning("earlier answer not checked", job=job.id, why=type(error).__name__)
             return None
@@ -77,7 +96,7 @@ class AnswerCheck:
             if future is not None:
                 future.cancel()
 
-    def _find_readable(self, job: Job, look_up: LookUp, deadline: float) -> EarlierAnswer | None:
+    def _find_readable(self, job: Job, look_up: LookUp, trial: Trial) -> EarlierAnswer | None:
         # Withdrawals first: one that leaves the outbox after this has left the database before.
         withdrawals = self._list_withdrawals()
         with pace_calls(Priority.REPLY, MAX_WAIT_SECONDS):
@@ -88,14 +107,18 @@ class AnswerCheck:
                 if like.author != job.user and not is_withdrawn(like, withdrawals)
             ]
             likes.sort(key=lambda one: one.thread.channel != asking.id)
-            linkable = (
-                like for like in likes if try_check(deadline, self._may_link, job, asking, like)
-            )
+            linkable = (like for like in likes if trial.run(self._may_link, job, asking, like))
             answers = (
-                try_check(deadline, self._describe_answer, like)
+                trial.run(self._describe_answer, like)
                 for like in itertools.islice(linkable, MAX_CHECKED)
             )
-            return next((answer for answer in answers if answer is not None), None)
+            earlier = next((answer for answer in answers if answer is not None), None)
+        if earlier is None:
+            log.info(
+                "no earlier answer linked",
+                job=job.id, found=len(likes), unchecked=trial.num_unchecked,
+            )  # fmt: skip
+        return earlier
 
     def _list_withdrawals(self) -> list[DropRecords]:
         """Return the deletions that the database may not have yet. Raises `ValueError`."""
@@ -162,17 +185,6 @@ class AnswerCheck:
         self.outbox.push_entry(
             DropRecords(channel=channel, message_ts=ts, texts_only=True, queued_at=0)
         )
-
-
-def try_check(deadline: float, check: Callable[[*Values], Found], *values: *Values) -> Found | None:
-    """Return what a check finds; `None` if it is late or fails: one answer hides no other."""
-    if time.monotonic() > deadline:
-        return None
-    try:
-        return check(*values)
-    except (*CALL_ERRORS, RulesUnreadableError) as error:
-        log.info("like question not checked", why=type(error).__name__)
-        return None
 
 
 def is_withdrawn(like: LikeAnswer, withdrawals: Iterable[DropRecords]) -> bool:

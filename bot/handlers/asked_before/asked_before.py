@@ -35,6 +35,7 @@ class AskedBefore:
     records: Records
     check: AnswerCheck
     background: BackgroundTasks
+    max_lookup_seconds: float = MAX_LOOKUP_SECONDS
 
     def suggest_answer(
         self, job: Job, post: MessagePosted, rules: ChannelRules, source: Source
@@ -67,7 +68,7 @@ class AskedBefore:
             return []
         use = partial(find_like_answers, thread=job.thread, ts=job.ts, terms=terms)
         try:
-            return self.records.read(use, MAX_LOOKUP_SECONDS)
+            return self.records.read(use, self.max_lookup_seconds)
         except RecordsUnavailableError:
             return []
 

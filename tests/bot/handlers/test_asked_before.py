@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 
 from bot.asked_before.terms import read_terms
 from bot.asked_before.texts import QUESTION_WITHDRAWN
-from bot.handlers.asked_before.answer_check import try_check
+from bot.handlers.asked_before.answer_check import Trial
 from bot.records.asked_questions import find_like_answers, record_question
 from bot.records.database import Records
 from bot.slack.users import User
@@ -167,9 +167,11 @@ def test_failed_and_late_checks_find_nothing() -> None:
     def fail(channel: str) -> str:
         raise ConnectionError(channel)
 
-    assert try_check(math.inf, fail, "C1") is None
-    assert try_check(math.inf, str.lower, "C1") == "c1"
-    assert try_check(0, str.lower, "C1") is None
+    trial, late = Trial(math.inf), Trial(0)
+    assert trial.run(fail, "C1") is None
+    assert trial.run(str.lower, "C1") == "c1"
+    assert late.run(str.lower, "C1") is None
+    assert trial.num_unchecked == late.num_unchecked == 1
 
 
 def test_guest_is_linked_within_the_channel_alone(
