@@ -1,16 +1,20 @@
 """Questions that are recorded for later ones: which, and what a database that is away changes."""
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from redis import Redis
+from slack_sdk import WebClient
 from sqlalchemy import Connection, select, text
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asked_before.asked_before import AskedBefore
+from bot.handlers.asked_before.retention import RETENTION_SECONDS, QuestionRetention
 from bot.handlers.job_builder import Source
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.votes.presses import Mark, Press, PressKind
@@ -22,6 +26,7 @@ from bot.store.client import NotCachedError
 from contract.attached_files import FileReference
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from tests.bot.handlers.rule_parts import build_rule_reader
 
 THREAD = Thread(team="T1", channel="C1", ts="1.0")
 TURN = Turn(speaker=Speaker.USER, text="How do I sort a list in Python?", ts="1.0")
@@ -32,6 +37,8 @@ POST = MessagePosted(
 )  # fmt: skip
 RULES = ChannelRules(asked_before=True)
 FILE = FileReference(id="F1", name="a.py", size=1)
+LONG_SECONDS = 600.0
+"""Time limit of a look into the database that no busy machine reaches."""
 
 
 @pytest.fixture
@@ -48,7 +55,9 @@ def read_channels(connection: Connection) -> list[str]:
     return list(connection.execute(select(asked_questions.c.channel)).scalars())
 
 
-def record(records: Records, job: Job, post: MessagePosted, rules: ChannelRules) -> None:
+def record(
+    records: Records, job: Job, post: MessagePosted = POST, rules: ChannelRules = RULES
+) -> None:
     """Record a question, and wait until that is done."""
     background = BackgroundTasks()
     # Nothing asks Slack: there is no earlier answer.
@@ -96,7 +105,7 @@ LATER = JOB.model_copy(update={"ts": "9.0", "thread": THREAD.model_copy(update={
 
 def suggest(records: Records, source: Source) -> Job:
     """Let a later question look for the answer to the first one; nothing asks Slack."""
-    asked_before = AskedBefore(records, cast("Any", None), BackgroundTasks())
+    asked_before = AskedBefore(records, cast("Any", None), BackgroundTasks(), LONG_SECONDS)
     return asked_before.suggest_answer(LATER, POST, RULES, source)
 
 
@@ -136,3 +145,25 @@ def test_database_that_is_away_changes_no_question(sqlite: Records) -> None:
     sqlite.close_database()
 
     record(sqlite, JOB, POST, RULES)
+
+
+def test_old_questions_and_those_without_the_rule_are_dropped(
+    sqlite: Records, redis: Redis, web: WebClient, tmp_path: Path
+) -> None:
+    """A first pass drops them; the next one has to wait for an hour."""
+    now = time.time()
+    rules = build_rule_reader(redis, web, tmp_path, {"C1": RULES, "C2": DEFAULT_RULES})
+    retention = QuestionRetention("T1", sqlite, rules)
+    ages = (("C1", 0), ("C1", RETENTION_SECONDS + 60), ("C2", 0))
+    for channel, age in ages:
+        ts = f"{now - age:.6f}"
+        thread = Thread(team="T1", channel=channel, ts=ts)
+        turn = TURN.model_copy(update={"ts": ts})
+        record(sqlite, JOB.model_copy(update={"thread": thread, "ts": ts, "turns": (turn,)}))
+    assert sqlite.read(read_channels) == ["C1", "C1", "C2"]
+    retention.drop_due()
+
+    assert sqlite.read(read_channels) == ["C1"]
+    record(sqlite, JOB)
+    retention.drop_due()
+    assert sqlite.read(read_channels) == ["C1", "C1"]
