@@ -9,6 +9,7 @@ from slack_bolt import App
 
 from bot.composition import Composition, Shared
 from bot.concurrency import BackgroundTasks
+from bot.handlers.asked_before.check_threads import CheckThreads
 from bot.health import Health
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
@@ -34,9 +35,12 @@ DRAIN_TIMEOUT_SECONDS: Final = 5.0
 """Time at shutdown for requests in progress, and again for background tasks."""
 HOME_TIMEOUT_SECONDS: Final = 1.0
 """Time at shutdown for Home tabs, which nothing depends on."""
+RECORD_TIMEOUT_SECONDS: Final = 1.0
+"""Time at shutdown for questions that wait to be recorded."""
 NAME_LOOKUP_THREADS: Final = 8
 AUTHOR_LOOKUP_THREADS: Final = 4
-ANSWER_CHECK_THREADS: Final = 4
+MAX_UNRECORDED: Final = 200
+"""Questions that may wait to be recorded; further ones are left out."""
 
 
 class Bot:
@@ -79,7 +83,8 @@ class Bot:
             background=BackgroundTasks(postponing=(AppRefusedError,)),
             name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
             author_pool=eager_thread_pool(AUTHOR_LOOKUP_THREADS, "author"),
-            check_pool=eager_thread_pool(ANSWER_CHECK_THREADS, "earlier"),
+            check_threads=CheckThreads(),
+            recorder=BackgroundTasks(1, MAX_UNRECORDED),
             stopped=threading.Event(),
         )
         app = create_app(self._web_client, identity, self._metrics)
@@ -112,7 +117,9 @@ class Bot:
             shared.poster.stop_waiting()
             handlers.home.stop_publishing(HOME_TIMEOUT_SECONDS)
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
-            for pool in (shared.name_pool, shared.author_pool, shared.check_pool):
+            shared.recorder.drain(RECORD_TIMEOUT_SECONDS)
+            shared.check_threads.stop_threads()
+            for pool in (shared.name_pool, shared.author_pool):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _start_access_monitor(self, background: BackgroundTasks) -> AccessMonitor:

@@ -10,6 +10,7 @@ from bot.concurrency import AlarmClock, BackgroundTasks, Sweeper
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
+from bot.handlers.asked_before.check_threads import CheckThreads
 from bot.handlers.asked_before.parts import AskedBeforeParts
 from bot.handlers.asks.handlers import AskHandlers
 from bot.handlers.asks.parts import build_asks
@@ -76,7 +77,8 @@ class Shared:
     background: BackgroundTasks
     name_pool: ThreadPoolExecutor
     author_pool: ThreadPoolExecutor
-    check_pool: ThreadPoolExecutor
+    check_threads: CheckThreads
+    recorder: BackgroundTasks
     stopped: threading.Event
 
 
@@ -306,8 +308,8 @@ class Composition:
             rules,
             users,
             shared.poster,
-            shared.background,
-            shared.check_pool,
+            shared.recorder,
+            shared.check_threads,
         )
 
     def _build_line(self) -> WaitingLine:

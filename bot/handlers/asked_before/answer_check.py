@@ -9,7 +9,6 @@ have been edited while no bot ran, and the reply may have been deleted or replac
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -18,6 +17,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.asked_before.visibility import ChannelFacts, may_link
+from bot.handlers.asked_before.check_threads import CheckThreads
 from bot.handlers.job_builder import Source
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.votes.reply_source import ReplySource
@@ -79,22 +79,21 @@ class AnswerCheck:
     poster: Poster
     source: ReplySource
     outbox: VoteOutbox
-    executor: Executor
+    threads: CheckThreads
     max_seconds: float = MAX_CHECK_SECONDS
 
     def find_readable(self, job: Job, look_up: LookUp) -> EarlierAnswer | None:
         """Return the best answer that everyone who can read the question can read, if any."""
         trial = Trial(time.monotonic() + self.max_seconds)
-        future = None
+        future = self.threads.start_check(self._find_readable, job, look_up, trial)
+        if future is None:
+            log.info("earlier answer not checked", job=job.id, why="no free thread")
+            return None
         try:
-            future = self.executor.submit(self._find_readable, job, look_up, trial)
             return future.result(self.max_seconds)
         except Exception as error:  # noqa: BLE001 - no failure may cost the question its answer
             log.warning("earlier answer not checked", job=job.id, why=type(error).__name__)
             return None
-        finally:
-            if future is not None:
-                future.cancel()
 
     def _find_readable(self, job: Job, look_up: LookUp, trial: Trial) -> EarlierAnswer | None:
         # Withdrawals first: one that leaves the outbox after this has left the database before.

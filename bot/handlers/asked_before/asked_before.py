@@ -34,7 +34,8 @@ class AskedBefore:
 
     records: Records
     check: AnswerCheck
-    background: BackgroundTasks
+    recorder: BackgroundTasks
+    """Thread that writes questions one by one: a slow database holds none that others need."""
     max_lookup_seconds: float = MAX_LOOKUP_SECONDS
 
     def suggest_answer(
@@ -60,7 +61,7 @@ class AskedBefore:
         """Record a question in the background, if later ones may be linked to its answer."""
         terms = _read_question(job, post, rules)
         if terms is not None:
-            self.background.submit("record question", self._record_question, job, terms)
+            self.recorder.submit("record question", self._record_question, job, terms)
 
     def _look_up(self, job: Job, terms: Terms) -> list[LikeAnswer]:
         if self.records.problem is not None:

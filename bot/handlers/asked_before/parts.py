@@ -1,6 +1,5 @@
 """Parts of *Asked before*, built from the objects that all handlers share."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from slack_sdk import WebClient
@@ -8,6 +7,7 @@ from slack_sdk import WebClient
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asked_before.answer_check import AnswerCheck
 from bot.handlers.asked_before.asked_before import AskedBefore
+from bot.handlers.asked_before.check_threads import CheckThreads
 from bot.handlers.asked_before.retention import QuestionRetention
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.votes.reply_source import ReplySource
@@ -26,8 +26,8 @@ class AskedBeforeParts:
     rules: RuleReader
     users: UserDirectory
     poster: Poster
-    background: BackgroundTasks
-    executor: Executor
+    recorder: BackgroundTasks
+    threads: CheckThreads
 
     def build(self, votes: VoteHandler, source: ReplySource) -> AskedBefore:
         """Build the recorder and finder of questions."""
@@ -38,9 +38,9 @@ class AskedBeforeParts:
             self.poster,
             source,
             votes.outbox,
-            self.executor,
+            self.threads,
         )
-        return AskedBefore(self.records, check, self.background)
+        return AskedBefore(self.records, check, self.recorder)
 
     def build_retention(self, team: str) -> QuestionRetention:
         """Build the retention of a team's questions."""

@@ -1,5 +1,6 @@
 """Answer check: what an earlier answer must be so that a question is linked to it."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asked_before.answer_check import AnswerCheck
+from bot.handlers.asked_before.check_threads import CheckThreads
 from bot.handlers.asked_before.withdrawal import QuestionWithdrawal
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.rules.reader_languages import ReaderLanguages
@@ -49,9 +51,11 @@ def check(redis: Redis, web: WebClient, tmp_path: Path) -> Iterator[AnswerCheck]
     with ThreadPoolExecutor(1) as pool:
         users = UserDirectory(redis, web, pool, pool)
         outbox = VoteOutbox(redis, TEAM)
+        threads = CheckThreads(1)
         yield AnswerCheck(
-            web, rules, users, Poster(web), source, outbox, pool, max_seconds=LONG_SECONDS
+            web, rules, users, Poster(web), source, outbox, threads, max_seconds=LONG_SECONDS
         )
+        threads.stop_threads()
 
 
 def answer(workspace: Workspace, web: WebClient, channel: str = GENERAL) -> LikeAnswer:
@@ -81,11 +85,16 @@ def add_rule(check: AnswerCheck, channel: str) -> AnswerCheck:
     return replace(check, rules=replace(check.rules, file=file))
 
 
-def find_name(check: AnswerCheck, *likes: LikeAnswer, channel: str = PYTHON) -> str | None:
-    """Return whose answer a question of Lin's in a channel is linked to."""
+def make_job(channel: str) -> Job:
+    """Return a question of Lin's."""
     turn = Turn(speaker=Speaker.USER, text="sort a list", ts="9.0")
     thread = Thread(team=TEAM, channel=channel, ts="9.0")
-    job = Job(thread=thread, ts="9.0", user=LIN, user_team=TEAM, turns=(turn,))
+    return Job(thread=thread, ts="9.0", user=LIN, user_team=TEAM, turns=(turn,))
+
+
+def find_name(check: AnswerCheck, *likes: LikeAnswer, channel: str = PYTHON) -> str | None:
+    """Return whose answer a question of Lin's in a channel is linked to."""
+    job = make_job(channel)
     with capture_logs() as logs:
         found = check.find_readable(job, lambda: list(likes))
     if found is not None:
@@ -144,6 +153,37 @@ def test_private_channel_is_linked_within_itself_alone(
 
     assert find_name(check, like) is None
     assert find_name(check, like, channel=channel) == "Ada"
+
+
+def test_question_without_a_free_thread_waits_for_none(
+    check: AnswerCheck, workspace: Workspace, web: WebClient
+) -> None:
+    """Its check is never made; the next one is, as soon as the thread is free."""
+    like, looked_up = answer(workspace, web), threading.Event()
+    goes_on, num_second = threading.Event(), 0
+
+    def look_up_slowly() -> list[LikeAnswer]:
+        looked_up.set()
+        goes_on.wait()
+        return [like]
+
+    def look_up_second() -> list[LikeAnswer]:
+        nonlocal num_second
+        num_second += 1
+        return [like]
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(check.find_readable, make_job(PYTHON), look_up_slowly)
+        try:
+            looked_up.wait()
+            # It would not wait for long, and would be made by the only thread afterwards.
+            impatient = replace(check, max_seconds=0.1)
+            assert impatient.find_readable(make_job(PYTHON), look_up_second) is None
+        finally:
+            goes_on.set()
+        assert first.result() is not None
+    assert find_name(check, like) == "Ada"
+    assert num_second == 0
 
 
 def test_asker_alone_withdraws_a_question(
