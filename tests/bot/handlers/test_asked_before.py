@@ -1,5 +1,6 @@
 """A bot whose channels link to earlier answers: the job of a like question has one, or none."""
 
+import json
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -12,8 +13,10 @@ from slack_sdk import WebClient
 from bot.asked_before.terms import read_terms
 from bot.asked_before.texts import QUESTION_WITHDRAWN
 from bot.handlers.asked_before.answer_check import Trial
+from bot.messages.votes.presses import Mark, Press, PressKind
 from bot.records.asked_questions import find_like_answers, record_question
 from bot.records.database import Records
+from bot.records.votes import ReplyKey, VotedReply, add_press
 from bot.slack.users import User
 from contract import keys
 from contract.earlier_answer import EarlierAnswer
@@ -23,9 +26,10 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, find_job
 from testing.redis_server import RedisServer
-from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, Workspace, message_texts
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT, Workspace, message_texts
 from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import edit_as_ada
+from tests.bot.handlers.test_answer_check import answer
 from tests.bot.handlers.test_reply_details import press_details, wait_for_words
 from tests.bot.handlers.vote_steps import post_reply, press_vote
 
@@ -33,13 +37,23 @@ RULE = "asked_before = true"
 FILE = f"[channels.{GENERAL}]\n{RULE}\n[channels.{PYTHON}]\n{RULE}\n"
 
 
+@pytest.fixture(scope="module")
+def private_channel(workspace: Workspace) -> str:
+    """Create a private channel; return its id."""
+    fields = {"name": "own-secret", "members": [ADA, LIN, STARCHAT], "private": True}
+    return str(workspace.post_json("_control/create", fields)["channel"])
+
+
 @pytest.fixture(scope="module", autouse=True)
 def linking_bot(
-    server: RedisServer, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+    server: RedisServer,
+    workspace: Workspace,
+    private_channel: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Process]:
-    """Run a bot with the rule in two channels."""
+    """Run a bot with the rule in two public channels and a private one."""
     path: Path = tmp_path_factory.mktemp("rules") / "channels.toml"
-    path.write_text(FILE, "utf-8")
+    path.write_text(f"{FILE}[channels.{private_channel}]\n{RULE}\n", "utf-8")
     with run_connected_bot(workspace, server, STARCHAT_CHANNELS_FILE=str(path)) as process:
         yield process
 
@@ -147,6 +161,45 @@ def test_question_that_was_edited_unseen_is_dropped(
 
     poll_until(is_noticed, description="the edit")
     poll_until(lambda: not records.read(find), description="the end of the row")
+
+
+def test_answer_in_a_private_channel_is_linked_there_alone(
+    linking_bot: Process,
+    private_channel: str,
+    workspace: Workspace,
+    redis: Redis,
+    web: WebClient,
+    records: Records,
+) -> None:
+    """A public channel has no link to it, although it ran for two colleagues."""
+    terms = read_terms("how do I seal a tuple in Ruby?")
+    assert terms is not None
+    like, text = answer(workspace, web, private_channel), "@StarChat Ruby: seal a tuple"
+    record = partial(record_question, thread=like.thread, ts=like.question_ts, user=ADA)
+    records.write(partial(record, terms=terms))
+    key = ReplyKey(TEAM, private_channel, like.message_ts, like.version)
+    facts = VotedReply(like.thread.ts, json.dumps({"question_ts": like.question_ts}))
+    press = Press(ts="1.0", kind=PressKind.SET, mark=Mark.RAN)
+    for user in (LIN, SAM):
+        records.write(partial(add_press, key=key, user=user, press=press, reply=facts))
+
+    def list_events(job: Job) -> list[dict[str, object]]:
+        return [json.loads(line) for line in linking_bot.log_text.splitlines() if job.id in line]
+
+    def is_refused() -> bool:
+        job = ask(workspace, redis, PYTHON, text)
+        assert job.earlier_answer is None
+        poll_until(
+            lambda: any(event["event"] == "question read" for event in list_events(job)),
+            description="the log of the question",
+        )
+        # A busy machine may leave the check out, and then the question says nothing.
+        expected = {"event": "no earlier answer linked", "found": 1, "unchecked": 0}
+        return any(expected.items() <= event.items() for event in list_events(job))
+
+    poll_until(is_refused, description="a finished check")
+    found = ask_until_linked(workspace, redis, private_channel, text)
+    assert found.num_ran == 2
 
 
 def test_author_of_the_earlier_question_is_not_linked_to_it(

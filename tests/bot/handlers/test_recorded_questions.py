@@ -23,9 +23,11 @@ from bot.records.tables import asked_questions
 from bot.records.votes import ReplyKey, VotedReply, add_press
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
 from bot.store.client import NotCachedError
+from contract import keys
 from contract.attached_files import FileReference
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from testing.queue_inspector import TEAM
 from tests.bot.handlers.rule_parts import build_rule_reader
 
 THREAD = Thread(team="T1", channel="C1", ts="1.0")
@@ -167,3 +169,19 @@ def test_old_questions_and_those_without_the_rule_are_dropped(
     record(sqlite, JOB)
     retention.drop_due()
     assert sqlite.read(read_channels) == ["C1", "C1"]
+
+
+def test_channel_with_unreadable_rules_keeps_its_questions(
+    sqlite: Records, redis: Redis, web: WebClient, tmp_path: Path
+) -> None:
+    """The channels before and after it are looked at all the same."""
+    rules = build_rule_reader(redis, web, tmp_path)
+    rules.refresh_cache()
+    for channel in ("C1", "C2", "C3"):
+        ts = f"{time.time():.6f}"
+        thread = Thread(team="T1", channel=channel, ts=ts)
+        record(sqlite, JOB.model_copy(update={"thread": thread, "ts": ts}))
+    redis.hset(keys.channel_rules(TEAM), "C2", "unreadable")
+    QuestionRetention("T1", sqlite, rules).drop_due()
+
+    assert sqlite.read(read_channels) == ["C2"]
