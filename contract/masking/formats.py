@@ -21,7 +21,7 @@ PEM_FIELD: Final = r"(?:Proc-Type|DEK-Info|Version|Comment|Hash):[^\n\\]{0,200}+
 PEM_LINE: Final = rf"(?:[A-Za-z0-9+/=]{{20,}}+|{PEM_FIELD})"
 PRIVATE_KEY: Final = (
     rf"-----BEGIN [A-Z0-9 ]{{0,40}}?PRIVATE KEY(?: BLOCK)?-----{PEM_GAP}"
-    rf"(?P<value>{PEM_LINE}(?:{PEM_GAP}{PEM_LINE})*+"
+    rf"(?P<value>{PEM_LINE}(?:{PEM_GAP}{PEM_LINE})*"
     rf"(?:{PEM_GAP}[A-Za-z0-9+/=]{{1,19}}+(?={PEM_GAP}(?:-----END |\Z)))?)"
 )
 

@@ -91,7 +91,7 @@ def test_there_are_many_replies() -> None:
         ("```python\n# 中文注释\n名 = '值'\n```", f"{PYTHON}: parses"),
         ("```python\nx = \u201c值\u201d\n```",
          f"{PYTHON}: does not parse (line 1: a character that is not allowed there)"),
-        ("```python\nx = 1\u202e\n```",
+        ("```python\nx =\u202e 1\n```",
          f"{PYTHON}: does not parse (line 1: a character that is not allowed there)"),
         ("```python\nx = 1\n```\n```python\ny = 2\n```", f"{PYTHON}: parses ×2"),
         ("```python\nx = 1\n```\n```bash\nls\n```", f"{PYTHON}: parses · bash: parses"),

@@ -10,8 +10,8 @@ MAX_LINE_CHARACTERS: Final = 1_000
 """A longer line holds data."""
 INSTALL_COMMAND: Final = re.compile(
     r"""
-    ^[ \t]*+ (?:[$>%!]|PS>|C:\\>)?+ [ \t]*+ (?:sudo[ \t]++)?+
-    (?:[\w./]*?python[\d.]*+[ \t]++-m[ \t]++)?+
+    ^[ \t]*+ (?:[$>%!]|PS>|C:\\>)? [ \t]*+ (?:sudo[ \t]++)?
+    (?:[\w./]*?python[\d.]*+[ \t]++-m[ \t]++)?
     (?: (?P<pypi> pip[\d.]*+[ \t]++install | pipx[ \t]++install | uv[ \t]++(?:pip[ \t]++install|add)
                 | poetry[ \t]++add | pdm[ \t]++add | pipenv[ \t]++install )
       | (?P<npm> npm[ \t]++(?:install|i|add) | yarn[ \t]++(?:global[ \t]++)?add
