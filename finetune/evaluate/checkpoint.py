@@ -42,6 +42,17 @@ class LearnedLoss(NamedTuple):
     tokens: int
 
 
+def find_base(directory: Path) -> Path:
+    """Return the directory of a model, or of an adapter's base. Raises `FinetuneError`."""
+    if not directory.is_dir():
+        raise FinetuneError(f"there is no directory {directory}")
+    try:
+        adapter = find_adapter(directory)
+    except LoadError as error:
+        raise FinetuneError(str(error)) from error
+    return adapter.base if adapter else directory
+
+
 def load_checkpoint(directory: Path, name: str, positions: int) -> Checkpoint:
     """Load a model, or an adapter merged into its base. Raises `FinetuneError`."""
     config = EngineConfig(model=str(directory), slots=NUM_SLOTS, max_positions=positions)

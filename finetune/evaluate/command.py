@@ -25,7 +25,12 @@ from finetune.evaluate.bootstrap import (
     compare_independent,
     compare_ratios,
 )
-from finetune.evaluate.checkpoint import generate_replies, load_checkpoint, measure_losses
+from finetune.evaluate.checkpoint import (
+    find_base,
+    generate_replies,
+    load_checkpoint,
+    measure_losses,
+)
 from finetune.evaluate.code_checks import check_replies
 from finetune.evaluate.metrics import METRICS, DialogueFigures, sum_threads
 from finetune.evaluate.plot import draw_intervals
@@ -35,8 +40,7 @@ from finetune.options import OptionParser, bound_number
 from finetune.prepare.lines import read_lines
 from finetune.train.checks import check_data, check_vocabulary
 from finetune.train.network import read_config
-from worker.engine import LoadError, SamplingParams
-from worker.engine.loading.adapter import find_adapter
+from worker.engine import SamplingParams
 from worker.engine.loading.checkpoint import display_name
 from worker.engine.loading.revision import find_revision
 
@@ -103,13 +107,7 @@ def _check_checkpoint(
     directory: Path, records: Sequence[DialogueRecord], parsed: argparse.Namespace
 ) -> None:
     """Check what can fail before any weights are loaded. Raises `FinetuneError`."""
-    if not directory.is_dir():
-        raise FinetuneError(f"there is no directory {directory}")
-    try:
-        adapter = find_adapter(directory)
-    except LoadError as error:
-        raise FinetuneError(str(error)) from error
-    base = adapter.base if adapter else directory
+    base = find_base(directory)
     if hash_tokenizer(base) != read_manifest(parsed.data).tokenizer_sha256:
         raise FinetuneError(f"the data were prepared with another tokenizer than {directory}'s")
     config = read_config(base)

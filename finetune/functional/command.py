@@ -9,16 +9,14 @@ from typing import Final
 
 from contract.conversation import Speaker
 from finetune.console import tell_operator
-from finetune.errors import FinetuneError
-from finetune.evaluate.checkpoint import generate_replies, load_checkpoint
+from finetune.evaluate.checkpoint import find_base, generate_replies, load_checkpoint
 from finetune.functional.problems import Problem, find_code, read_problems
 from finetune.functional.sandbox import Sandbox, find_engine, judge_codes
 from finetune.functional.verdicts import Verdict, measure_pass_rate
 from finetune.options import OptionParser, bound_number
 from finetune.prepare.encoding import load_chat_encoder
 from worker.answering.generated_text import GeneratedText
-from worker.engine import LoadError, SamplingParams
-from worker.engine.loading.adapter import find_adapter
+from worker.engine import SamplingParams
 from worker.prompt.chat_format import Message
 
 DEFAULT_IMAGE: Final = "python:3.11-slim"
@@ -29,8 +27,7 @@ def run_functional(arguments: Sequence[str]) -> None:
     parsed = _parse_functional_options(arguments)
     problems = read_problems()
     prompts = {
-        directory: _build_prompts(_find_tokenizer(directory), problems)
-        for directory in parsed.models
+        directory: _build_prompts(find_base(directory), problems) for directory in parsed.models
     }
     sandbox = Sandbox(find_engine(parsed.engine), parsed.image, parsed.timeout)
     # Before the weights, which take minutes.
@@ -44,17 +41,6 @@ def run_functional(arguments: Sequence[str]) -> None:
         tell_operator(f"{directory}: runs {sum(map(bool, codes))} containers, one after another")
         verdicts = asyncio.run(judge_codes(sandbox, problems, codes))
         print("\n".join(_describe_verdicts(directory, problems, verdicts)), flush=True)
-
-
-def _find_tokenizer(directory: Path) -> Path:
-    """Return the directory of a model, or of an adapter's base. Raises `FinetuneError`."""
-    if not directory.is_dir():
-        raise FinetuneError(f"there is no directory {directory}")
-    try:
-        adapter = find_adapter(directory)
-    except LoadError as error:
-        raise FinetuneError(str(error)) from error
-    return adapter.base if adapter else directory
 
 
 def _build_prompts(directory: Path, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
