@@ -44,7 +44,8 @@ class PackedBatch:
     Slots and positions of a packed row's tokens.
 
     `decode_slots` have one token each, at `decode_positions`, first in the row. `tensors` has the
-    same on the device.
+    same on the device. `wanted` holds the tokens whose logits are wanted, if they are so few that
+    the last layer should compute no others (see `last_layer`).
     """
 
     kv_cache: KVCache
@@ -52,22 +53,35 @@ class PackedBatch:
     decode_slots: Sequence[int]
     decode_positions: Sequence[int]
     prefill_chunks: Sequence[PrefillChunk]
+    wanted: "PackedBatch | None" = None
     _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store the layer's keys and values, then attend. Returns `[1, T, H, D]`."""
+        self.store_kv(layer_index, qkv)
         query, key, value = qkv
         layer_kv = self.kv_cache.layer_view(layer_index)
         num_decodes = len(self.decode_slots)
         parts = []
         if num_decodes:
-            self._store_decode_kv(layer_kv, key, value)
             parts.append(self._decode(sdpa, query[0, :, :num_decodes].transpose(0, 1), layer_kv))
         for chunk in self.prefill_chunks:
             span = slice(chunk.offset, chunk.offset + chunk.num_tokens)
             part = (query[:, :, span], key[:, :, span], value[:, :, span])
             parts.append(self._prefill(sdpa, part, layer_kv, chunk))
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).unsqueeze(0)
+
+    def store_kv(self, layer_index: int, qkv: QKV) -> None:
+        """Store the layer's keys and values of all tokens in their slots."""
+        _, key, value = qkv
+        layer_kv = self.kv_cache.layer_view(layer_index)
+        if self.decode_slots:
+            self._store_decode_kv(layer_kv, key, value)
+        for chunk in self.prefill_chunks:
+            span = slice(chunk.offset, chunk.offset + chunk.num_tokens)
+            end = chunk.start + chunk.num_tokens
+            layer_kv[0, chunk.slot, :, chunk.start : end] = key[0, :, span]
+            layer_kv[1, chunk.slot, :, chunk.start : end] = value[0, :, span]
 
     def _store_decode_kv(self, layer_kv: Tensor, key: Tensor, value: Tensor) -> None:
         """
@@ -92,14 +106,12 @@ class PackedBatch:
 
     def _prefill(self, sdpa: SDPA, qkv: QKV, layer_kv: Tensor, chunk: PrefillChunk) -> Tensor:
         """
-        Store a prefill chunk of T tokens and attend to its slot. Returns `[T, H, D]`.
+        Attend from a prefill chunk of T tokens to its slot. Returns `[T, H, D]`.
 
-        `layer_kv`: `[2, slots, H_kv, positions, D]`.
+        `layer_kv`: `[2, slots, H_kv, positions, D]`, which holds the chunk's keys already.
         """
         query, key, value = qkv
         end = chunk.start + chunk.num_tokens
-        layer_kv[0, chunk.slot, :, chunk.start : end] = key[0]
-        layer_kv[1, chunk.slot, :, chunk.start : end] = value[0]
         if suits_blocks(query, sdpa, end):
             return attend_by_blocks(query, layer_kv[:, chunk.slot], chunk.start, sdpa.scale)
         if chunk.start == 0:

@@ -5,7 +5,7 @@ Shapes: T tokens, Q sequences, N rows of logits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -37,6 +37,15 @@ class StepTensors:
     def split(cls, shape: StepShape, numbers: Tensor) -> Self:
         """Return views of a row that has at least the shape's numbers."""
         return cls(*numbers[: sum(shape.part_sizes)].split_with_sizes(shape.part_sizes))
+
+    def select_tokens(self, rows: Tensor) -> Self:
+        """Return the same with the tokens of `rows`, int64 `[N]`, only."""
+        return replace(
+            self,
+            token_ids=self.token_ids[rows],
+            positions=self.positions[rows],
+            slots=self.slots[rows],
+        )
 
 
 def stage_numbers(numbers: Sequence[int], device: torch.device) -> Tensor:

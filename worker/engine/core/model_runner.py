@@ -1,8 +1,8 @@
 """Model runner: one forward pass over a step's tokens, eagerly or by replaying a CUDA graph."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 from torch import Tensor, nn
 
@@ -17,6 +17,9 @@ from worker.engine.core.request_state import (
     list_step_numbers,
     measure_step,
 )
+
+MIN_UNWANTED_TOKENS: Final = 16
+"""Tokens without logits from which on the last layer of a CPU's network computes the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +75,37 @@ class ModelRunner:
     ) -> AttentionBatch:
         if self.varlen_attn is not None:
             return VarlenBatch(self._kv_cache, shape, tensors, self.varlen_attn)
-        decodes, prefill_chunks = [], []
+        batch = self._pack_tokens(step, tensors, lambda scheduled: scheduled.num_fed_tokens)
+        if self._device.type != "cpu" or shape.num_tokens - shape.num_logits < MIN_UNWANTED_TOKENS:
+            return batch
+        wanted = self._pack_tokens(
+            [scheduled for scheduled in step if scheduled.can_sample],
+            tensors.select_tokens(tensors.logit_rows),
+            lambda scheduled: scheduled.num_logits,
+        )
+        return replace(batch, wanted=wanted)
+
+    def _pack_tokens(
+        self,
+        step: Sequence[ScheduledRequest],
+        tensors: StepTensors,
+        count_tokens: Callable[[ScheduledRequest], int],
+    ) -> PackedBatch:
+        """Return the batch of each request's last tokens in a step, as many as are counted."""
+        decode_slots: list[int] = []
+        decode_positions: list[int] = []
+        prefill_chunks: list[PrefillChunk] = []
         offset = 0
         for scheduled in step:
-            num_tokens = scheduled.num_fed_tokens
-            if num_tokens == 1 and scheduled.can_sample:
-                decodes.append(scheduled)
+            slot, num_tokens = scheduled.state.slot, count_tokens(scheduled)
+            start = scheduled.start + scheduled.num_fed_tokens - num_tokens
+            if num_tokens == 1 and scheduled.can_sample and not prefill_chunks:
+                decode_slots.append(slot)
+                decode_positions.append(start)
             else:
-                prefill_chunks.append(
-                    PrefillChunk(scheduled.state.slot, scheduled.start, num_tokens, offset)
-                )
+                prefill_chunks.append(PrefillChunk(slot, start, num_tokens, offset))
             offset += num_tokens
-        return PackedBatch(
-            self._kv_cache,
-            tensors,
-            [decode.state.slot for decode in decodes],
-            [decode.start for decode in decodes],
-            prefill_chunks,
-        )
+        return PackedBatch(self._kv_cache, tensors, decode_slots, decode_positions, prefill_chunks)
 
 
 def run_network(network: Any, tensors: StepTensors, batch: AttentionBatch) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers.activations import GELUActivation, GELUTanh
 
 from worker.engine import LoadError
@@ -27,6 +28,8 @@ FBGEMM: Final = "fbgemm"
 """torch's name of the library that packs float16 and int8 weights."""
 PACKED_ROWS: Final = 8
 """Number of rows that oneDNN's layout is optimised for; any number runs."""
+MIN_ROWS: Final = 4
+"""Fewer rows are padded with zeros: oneDNN takes up to a third more time for one or two."""
 MAX_INT8: Final = 127
 """Largest absolute value of an 8-bit number here; -128 is not used."""
 MAX_WEIGHT_WITHOUT_VNNI: Final = 63
@@ -217,9 +220,17 @@ def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     multiply: Callable[..., Tensor] = ONEDNN_OPS._linear_pointwise.default  # noqa: SLF001
     layer_bias: Tensor | None = layer.bias
     bias = None if layer_bias is None else layer_bias.clone()
-    if gelu is not None:
-        return lambda rows: multiply(rows, weight, bias, "gelu", [], gelu)
-    return lambda rows: multiply(rows, weight, bias, "none", [], "")
+    activation: tuple[str, list[float], str]
+    activation = ("none", [], "") if gelu is None else ("gelu", [], gelu)
+
+    def multiply_padded(rows: Tensor) -> Tensor:
+        num_rows = len(rows)
+        if num_rows >= MIN_ROWS:
+            return multiply(rows, weight, bias, *activation)
+        padded = pad(rows, (0, 0, 0, MIN_ROWS - num_rows))
+        return multiply(padded, weight, bias, *activation)[:num_rows]
+
+    return multiply_padded
 
 
 def _pack_half(layer: nn.Linear) -> MatrixProduct:

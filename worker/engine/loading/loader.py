@@ -27,6 +27,7 @@ from worker.engine.loading.memory import (
     plan_host_cache,
     plan_kv_cache,
 )
+from worker.engine.loading.narrowing import narrow_last_layer
 from worker.engine.loading.progress import Progress, report_progress
 from worker.engine.loading.revision import find_revision
 from worker.engine.loading.weights import WeightsSource, load_weights
@@ -95,9 +96,12 @@ def load_model(
         dtype=weights.format_name,
         slots=num_slots,
     )
+    kv_cache = KVCache(layers, num_slots, max_positions)
+    if device.type == "cpu":
+        narrow_last_layer(network, kv_cache)
     return LoadedModel(
         network,
-        KVCache(layers, num_slots, max_positions),
+        kv_cache,
         info,
         choose_step_tokens(engine_config, device, weights.format_name),
         plan_host_cache(engine_config),
