@@ -33,6 +33,12 @@ from worker.engine.validation import validate_request
 
 MIN_STEP_TOKENS: Final = 16
 """Each out-of-memory error halves the tokens of a step, down to this."""
+PREFILL_FACTOR: Final = {"cuda": 1, "cpu": 2}
+"""
+How many times as many tokens a step may have while no reply is in decode, by device type.
+
+A CPU reads all weights once more for each step. CUDA graphs have the usual number of tokens.
+"""
 STEPS_BEFORE_GROWTH: Final = 100
 """Steps without an error after which a step may have `MIN_STEP_TOKENS` more tokens again."""
 
@@ -87,6 +93,7 @@ class EngineCore:
             max_step_tokens,
             num_speculative_tokens,
             RIDGE_TOKENS[self._device.type],
+            prefill_factor=PREFILL_FACTOR[self._device.type],
         )
         self.host_cache: HostPrefixCache[HostPages] = HostPrefixCache(host_cache_bytes)
         self.model_runner = ModelRunner(model, kv_cache)

@@ -36,7 +36,8 @@ class Scheduler:
 
     `num_speculative_tokens` bounds the draft of one request; 0 turns drafts off. `ridge_tokens`
     describes the device (see `worker.engine.core.ngram_proposer`). A step with more than
-    `max_drafting_requests` decodes carries no drafts.
+    `max_drafting_requests` decodes carries no drafts. While no request is in decode, a step may
+    have `prefill_factor` times as many tokens: it delays no reply.
     """
 
     num_slots: int
@@ -44,6 +45,7 @@ class Scheduler:
     num_speculative_tokens: int = 0
     ridge_tokens: float = 0.0
     max_drafting_requests: int = sys.maxsize
+    prefill_factor: int = 1
     waiting: list[tuple[int, int, RequestState]] = field(default_factory=list)
     running: dict[str, RequestState] = field(default_factory=dict)
     slot_allocator: SlotAllocator = field(init=False)
@@ -136,7 +138,8 @@ class Scheduler:
             for state in states
             if state.num_uncomputed_tokens == 1 and state.request.priority >= min_priority
         ]
-        prefills = _schedule_prefills(in_prefill, self.max_step_tokens - len(decodes))
+        factor = self.prefill_factor if len(in_prefill) == len(states) else 1
+        prefills = _schedule_prefills(in_prefill, self.max_step_tokens * factor - len(decodes))
         if self.num_speculative_tokens and len(decodes) <= self.max_drafting_requests:
             num_rows = len(decodes) + sum(prefill.num_tokens for prefill in prefills)
             decodes = self._add_drafts(decodes, self.max_step_tokens - num_rows, num_rows)

@@ -284,3 +284,14 @@ def test_seeds_of_one_prompt_prefill_it_once() -> None:
 
     assert schedule.num_prefilled_tokens == len(prompt) + 1
     assert schedule.running["r1"].num_computed_tokens == len(prompt)
+
+
+def test_step_without_decodes_may_be_longer() -> None:
+    """Up to `prefill_factor` times the tokens, until the first reply is in decode."""
+    schedule = Scheduler(num_slots=2, max_step_tokens=20, prefill_factor=2)
+    for name, length in (("a", 20), ("b", 60)):
+        schedule.add_request(make_request(name, length=length))
+
+    steps = [[part.num_tokens for part in run_step(schedule)] for _ in range(3)]
+
+    assert steps == [[20, 20], [1, 14], [1, 14]]
