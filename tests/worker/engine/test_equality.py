@@ -101,7 +101,7 @@ def test_sampled_reply_follows_transformers_probabilities(
 def test_batched_and_separate_decodes_are_equal(
     models: Models, new_engine: EngineFactory, kind: str, lengths: tuple[int, ...]
 ) -> None:
-    """Slots of even lengths attend together, those of uneven lengths one by one."""
+    """Slots of even lengths attend together, those of uneven lengths two by two."""
     model = models(kind)
     prompts = [tuple(range(10 + n, 10 + n + length)) for n, length in enumerate(lengths)]
     sampling = SamplingParams(max_new_tokens=40, temperature=0)

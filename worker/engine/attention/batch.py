@@ -11,7 +11,7 @@ D head size, G = H / H_kv.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +22,9 @@ from worker.engine.attention.sdpa import SDPA
 from worker.engine.attention.step_tensors import StepTensors
 
 MAX_PADDING_RATIO: Final = 2
-"""On a CPU decodes run one by one if padding would multiply their work by more than this."""
+"""On a CPU decodes run two by two if padding would multiply their work by more than this."""
+
+Shared = TypeVar("Shared")
 
 QKV = tuple[Tensor, Tensor, Tensor]
 """Query `[1, H, T, D]`, key and value `[1, H_kv, T, D]` of the step's tokens."""
@@ -36,6 +38,20 @@ class PrefillChunk:
     start: int
     num_tokens: int
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodePairs:
+    """
+    Decodes by length, two at a time: any two slots are one strided view of a layer.
+
+    `order`: their rows in the step, int64 `[B]`. `spans`: each pair's slots and key positions.
+    `mask`: additive, `[B, 1, 1, S]`, in that order.
+    """
+
+    order: Tensor
+    spans: Sequence[tuple[slice, slice]]
+    mask: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,7 @@ class PackedBatch:
     decode_positions: Sequence[int]
     prefill_chunks: Sequence[PrefillChunk]
     wanted: "PackedBatch | None" = None
-    _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store the layer's keys and values, then attend. Returns `[1, T, H, D]`."""
@@ -124,7 +140,7 @@ class PackedBatch:
             grouped_query = query.reshape(1, heads, -1, query.shape[3])
             return sdpa.attend_grouped_query(grouped_query, kv).reshape(1, -1, query.shape[3])
         kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, :end]
-        mask = self._memoize_tensor(
+        mask = self._memoize(
             (chunk, sdpa.window),
             lambda: sdpa.visible_from(chunk.start, chunk.num_tokens, query.device),
         )
@@ -137,24 +153,56 @@ class PackedBatch:
         heads = layer_kv.shape[2]
         grouped_query = query.reshape(query.shape[0], heads, -1, query.shape[2])
         num_slots = max(self.decode_slots) + 1
-        is_single = len(self.decode_slots) == 1
+        if len(self.decode_slots) == 1 and layer_kv.device.type == "cpu":
+            return self._decode_one(sdpa, grouped_query, layer_kv).reshape(query.shape)
         if layer_kv.device.type == "cpu" and (
-            is_single or num_slots * max_length > MAX_PADDING_RATIO * total_length
+            num_slots * max_length > MAX_PADDING_RATIO * total_length
         ):
-            return self._decode_each(sdpa, grouped_query, layer_kv).reshape(query.shape)
+            return self._decode_pairs(sdpa, grouped_query, layer_kv).reshape(query.shape)
         return self._decode_in_batch(
             sdpa, grouped_query, layer_kv[:, :num_slots, :, :max_length]
         ).reshape(query.shape)
 
-    def _decode_each(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
-        """Attend decode by decode. `grouped_query` and result: `[B, H_kv, G, D]`."""
+    def _decode_one(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
+        """Attend from the only decode. `grouped_query` and result: `[1, H_kv, G, D]`."""
+        slot, position = self.decode_slots[0], self.decode_positions[0]
+        kv = layer_kv[:, slot : slot + 1, :, sdpa.first_visible(position) : position + 1]
+        return sdpa.attend_grouped_query(grouped_query, kv)
+
+    def _decode_pairs(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
+        """
+        Attend for two decodes of similar lengths at a time; a call costs more than their keys.
+
+        `grouped_query` and result: `[B, H_kv, G, D]`.
+        """
+        pairs = self._memoize(
+            ("pairs", sdpa.window), lambda: self._pair_decodes(sdpa, grouped_query.dtype)
+        )
+        queries = grouped_query.index_select(0, pairs.order)
         parts = []
-        for row, (slot, position) in enumerate(
-            zip(self.decode_slots, self.decode_positions, strict=True)
-        ):
-            kv = layer_kv[:, slot : slot + 1, :, sdpa.first_visible(position) : position + 1]
-            parts.append(sdpa.attend_grouped_query(grouped_query[row : row + 1], kv))
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        for number, (slots, keys) in enumerate(pairs.spans):
+            pair = slice(2 * number, 2 * number + 2)
+            mask = pairs.mask[pair, ..., keys]
+            parts.append(
+                sdpa.attend_grouped_query(queries[pair], layer_kv[:, slots, :, keys], mask)
+            )
+        return torch.empty_like(grouped_query).index_copy_(0, pairs.order, torch.cat(parts))
+
+    def _pair_decodes(self, sdpa: SDPA, dtype: torch.dtype) -> DecodePairs:
+        """Return the decodes in pairs of similar lengths; an odd last one is a pair by itself."""
+        positions, spans = self.decode_positions, []
+        rows = sorted(range(len(positions)), key=positions.__getitem__)
+        for first in range(0, len(rows), 2):
+            pair = sorted(rows[first : first + 2], key=self.decode_slots.__getitem__)
+            rows[first : first + 2] = pair
+            low, high = (self.decode_slots[row] for row in (pair[0], pair[-1]))
+            ends = [positions[row] for row in pair]
+            keys = slice(sdpa.first_visible(min(ends)), max(ends) + 1)
+            spans.append((slice(low, high + 1, max(1, high - low)), keys))
+        order = torch.tensor(rows)
+        query_positions = self._decode_indices[1][order].view(-1, 1, 1, 1)
+        mask = sdpa.additive_mask(query_positions, max(positions) + 1, dtype)
+        return DecodePairs(order, spans, mask)
 
     def _decode_in_batch(self, sdpa: SDPA, grouped_query: Tensor, kv: Tensor) -> Tensor:
         """
@@ -181,23 +229,24 @@ class PackedBatch:
         output = sdpa.attend_grouped_query(
             queries,
             kv,
-            self._memoize_tensor(("decode_mask", sdpa.window, grouped_query.dtype), build_mask),
+            self._memoize(("decode_mask", sdpa.window, grouped_query.dtype), build_mask),
         )
         return output if in_order else output.index_select(0, slots)
 
-    def _memoize_tensor(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return a tensor that all layers of a step share; the first layer creates it."""
+    def _memoize(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """Return what all layers of a step share; the first layer creates it."""
         if key not in self._cache:
             self._cache[key] = make()
-        return self._cache[key]
+        shared: Shared = self._cache[key]
+        return shared
 
     @property
     def _decode_indices(self) -> tuple[Tensor, Tensor]:
         """The decodes' slots and positions, int64 `[B]` each."""
         num_decodes = len(self.decode_slots)
         return (
-            self._memoize_tensor("slots", lambda: self.tensors.slots[:num_decodes]),
-            self._memoize_tensor("positions", lambda: self.tensors.positions[:num_decodes]),
+            self._memoize("slots", lambda: self.tensors.slots[:num_decodes]),
+            self._memoize("positions", lambda: self.tensors.positions[:num_decodes]),
         )
 
     def _slot_mapping(self, num_kv_heads: int, device: torch.device) -> Tensor:
@@ -214,4 +263,4 @@ class PackedBatch:
                 (slots * num_kv_heads + of_heads) * self.kv_cache.max_positions + positions
             ).flatten()
 
-        return self._memoize_tensor(("slot_mapping", num_kv_heads), compute_mapping)
+        return self._memoize(("slot_mapping", num_kv_heads), compute_mapping)

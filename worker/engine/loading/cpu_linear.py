@@ -4,8 +4,8 @@ CPU linear layers, each packed once at load in the number format of its weights.
 oneDNN packs float32 and bfloat16. FBGEMM packs float16 and multiplies it with float32 rows, since
 torch's plain float16 product is slow on a CPU. For int8 it also rounds each row to 8 bits, by that
 row's own largest number: a row's product depends on no other row. No unpacked copy stays, except
-an embedding's that shares its weights with the output layer (see `mapped_embedding`). In bfloat16 a
-GELU that follows a layer is computed with its product.
+an embedding's that shares its weights with the output layer (see `mapped_embedding`). A GELU that
+follows a layer is computed with its product where that is faster.
 
 Shapes: a weight is `[out, in]`, rows are `[n, in]`, a product is `[n, out]`.
 """
@@ -157,17 +157,21 @@ def _get_linear(network: nn.Module, name: str) -> nn.Linear:
 
 def _take_gelus(network: nn.Module) -> dict[str, str]:
     """
-    Take the GELUs of MLPs in bfloat16 out of a network.
+    Take out of a network the GELUs that oneDNN computes with the product before them.
 
-    Returns oneDNN's name of each by the name of the layer before it.
+    Returns oneDNN's name of each by the name of the layer before it. In float32 this is slower
+    without AVX-512.
     """
+    dtypes = [torch.bfloat16]
+    if torch.backends.cpu.get_cpu_capability() == "AVX512":
+        dtypes.append(torch.float32)
     gelus = {}
     for name, module in network.named_modules():
         if type(module).__name__ not in MLP_CLASSES:
             continue
         mlp: Any = module
         algorithm = GELU_ALGORITHMS.get(type(mlp.act))
-        if algorithm is not None and mlp.c_fc.weight.dtype == torch.bfloat16:
+        if algorithm is not None and mlp.c_fc.weight.dtype in dtypes:
             gelus[f"{name}.c_fc"] = algorithm
             mlp.act = nn.Identity()
     return gelus
