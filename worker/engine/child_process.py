@@ -30,7 +30,8 @@ ENV_NAMES: Final = frozenset({
 """Environment variables that the child inherits, besides those that begin with `ENV_PREFIXES`."""
 
 ENV_PREFIXES: Final = (
-    "LC_", "HF_", "TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_",
+    "LC_", "HF_", "TORCH", "PYTORCH_", "TRITON_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_",
+    "KMP_",
 )  # fmt: skip
 
 QUIET_ENV: Final = {

@@ -23,6 +23,7 @@ def test_child_environment_has_no_secret() -> None:
         "PATH": "/bin",
         "HF_HOME": "/models",
         "CUDA_VISIBLE_DEVICES": "1",
+        "TRITON_CACHE_DIR": "/cache",
         "PYTHONPATH": "/own",
     }
 
@@ -30,6 +31,7 @@ def test_child_environment_has_no_secret() -> None:
 
     assert not [name for name, value in kept.items() if "secret" in value]
     assert (kept["PATH"], kept["HF_HOME"], kept["CUDA_VISIBLE_DEVICES"]) == ("/bin", "/models", "1")
+    assert kept["TRITON_CACHE_DIR"] == "/cache"
     assert kept["PYTHONPATH"].split(os.pathsep)[1:] == ["/own"]
 
 
