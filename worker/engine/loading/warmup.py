@@ -6,12 +6,13 @@ from typing import Final
 
 import torch
 
-from worker.engine import Request, SamplingParams
+from worker.engine import LoadError, Request, SamplingParams
 from worker.engine.attention.varlen_batch import VarlenAttention
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
 from worker.engine.cuda_graphs.runner import CudaGraphRunner, Log
 from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.attention_check import check_kv_attention
 from worker.engine.loading.attention_choice import choose_varlen_attn
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.progress import Progress
@@ -35,7 +36,7 @@ def warm_up(
     Return the engine core of a loaded model after a first run of everything.
 
     `log` receives one line per optimisation. `begin_capture` begins a set of CUDA graphs; by
-    default only a GPU has them.
+    default only a GPU has them. Raises `LoadError` if no request would succeed.
     """
     engine_core = EngineCore(
         loaded.network,
@@ -73,9 +74,10 @@ def warm_up(
 
 
 def _choose_attention(engine_core: EngineCore, loaded: LoadedModel, log: Log) -> None:
-    """Choose the attention on a GPU; the slots hold noise until the end of the warm-up."""
+    """Check a GPU's attention and choose it; the slots hold noise until the end of the warm-up."""
     loaded.kv_cache.fill_with_noise()
     with torch.inference_mode():
+        check_kv_attention(loaded.network, loaded.kv_cache)
         varlen_attn = choose_varlen_attn(loaded.network, loaded.kv_cache, log)
     engine_core.model_runner.varlen_attn = varlen_attn
     if varlen_attn is None:
@@ -129,4 +131,8 @@ def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:
     prompt = tuple(position * 7919 % loaded.info.vocab_size for position in range(length))
     engine_core.add_request(Request("", prompt, SamplingParams(max_new_tokens=2, temperature=0)))
     while engine_core.has_unfinished_requests:
-        engine_core.run_step()
+        output = engine_core.run_step()
+        if output.failed:
+            # Every request would fail, one by one.
+            reason = output.error or "its logits are invalid"
+            raise LoadError(f"the model can't compute a first request: {reason}")

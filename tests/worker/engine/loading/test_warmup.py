@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from testing.in_process_engine import (
     FakeGraphCapture,
@@ -15,6 +16,7 @@ from testing.in_process_engine import (
     run_requests,
 )
 from testing.reference_varlen import reference_varlen_attn
+from worker.engine import LoadError
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.loading.loader import LoadedModel
@@ -72,6 +74,22 @@ def test_cpu_warms_up_without_captures(models: Models, options: EngineConfig) ->
     assert engine.model_runner.cuda_graphs is None
     assert len(without) == options.compile_layers
     assert not engine.has_unfinished_requests
+
+
+class RefusedNetwork(nn.Module):
+    """A network whose library refuses each call."""
+
+    def forward(self, **_: Any) -> Any:
+        """Raise what cuDNN raises."""
+        raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nmore lines")
+
+
+def test_failed_first_request_stops_the_load(models: Models) -> None:
+    """A worker that can't answer at all says why, and does not become ready."""
+    model = replace(with_empty_slots(models), network=RefusedNetwork())
+
+    with pytest.raises(LoadError, match=r"first request: RuntimeError: cuDNN .*SUPPORTED$"):
+        warm_up(model, EngineConfig(), lambda _stage, _done: None, pytest.fail)
 
 
 @pytest.mark.parametrize("fails", [False, True])
