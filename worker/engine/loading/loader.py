@@ -26,6 +26,7 @@ from worker.engine.loading.memory import (
     estimate_graph_bytes,
     plan_host_cache,
     plan_kv_cache,
+    release_freed_memory,
 )
 from worker.engine.loading.narrowing import narrow_last_layer
 from worker.engine.loading.progress import Progress, report_progress
@@ -99,6 +100,8 @@ def load_model(
     kv_cache = KVCache(layers, num_slots, max_positions)
     if device.type == "cpu":
         narrow_last_layer(network, kv_cache)
+        # The probes' tensors, too: 15 to 20 MB.
+        release_freed_memory()
     return LoadedModel(
         network,
         kv_cache,
