@@ -103,6 +103,10 @@ BENCHMARKS: Final = {
         "CPU time of the host for a step with constant logits",
         (Option("--runs", 5, MEDIANS), Option("--steps", 50, "steps of a run")),
     ),
+    "step-budgets": Benchmark(
+        "kernels and host time of a GPU's step against their limits; needs no GPU",
+        (Option("--runs", 3, MEDIANS), Option("--steps", 40, "steps of a run")),
+    ),
     "secrets": Benchmark(
         "found and false secrets, and the time of masking",
         (Option("--seed", 0, "seed of the set"),),

@@ -11,13 +11,14 @@ import torch
 from transformers import GPTBigCodeConfig
 from transformers import GPTBigCodeForCausalLM as BigCode
 
+from bench import step_budgets
 from bench.engine import roofline
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.attention.varlen_batch import VarlenAttention
 from worker.engine.attention.verify import verify_model
-from worker.engine.core.engine_core import EngineCore
+from worker.engine.core.engine_core import EngineCore, StepOutput
 from worker.engine.core.request_state import RequestState
 from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
@@ -82,7 +83,10 @@ class Throughput:
 def main() -> str:
     """Measure on this machine's GPU. Raises `SystemExit` if there is none."""
     if not torch.cuda.is_available():
-        raise SystemExit("bench engine: --starchat needs a CUDA device, and there is none")
+        raise SystemExit(
+            "bench engine: --starchat needs a CUDA device, and there is none; "
+            "`python -m bench step-budgets` is the part that needs none"
+        )
     gpu_name = torch.cuda.get_device_name()
     bytes_per_second = roofline.find_bandwidth(gpu_name)
     device = torch.device("cuda", torch.cuda.current_device())
@@ -97,7 +101,9 @@ def main() -> str:
         start_capture,
     )
     bandwidth = f"{bytes_per_second / 1e12:.2f} TB/s" if bytes_per_second else "unknown bandwidth"
-    return f"{gpu_name}, {bandwidth}, bfloat16\n\n{format_throughput(config)}"
+    throughput = format_throughput(config)
+    budgets = step_budgets.main()
+    return f"{gpu_name}, {bandwidth}, bfloat16\n\n{throughput}\n\n{budgets}"
 
 
 def format_throughput(config: BenchmarkConfig) -> str:
@@ -228,20 +234,20 @@ def _time_engine(timed: TimedEngine, count: int, length: int) -> Throughput:
     # The first time pays for the lazy initialization of libraries, and for CUDA graphs.
     _add_requests(timed, count, length, SamplingParams(max_new_tokens=2, temperature=0))
     while engine.has_unfinished_requests:
-        engine.run_step()
+        _run_good_step(engine)
     _add_requests(timed, count, length, timed.sampling)
     started_at = _read_clock(timed.device)
     while any(request.num_new_tokens == 0 for request in _list_requests(engine)):
-        engine.run_step()
+        _run_good_step(engine)
     prefill_speed = count * length / (_read_clock(timed.device) - started_at)
     for _ in range(WARMUP_STEPS):
-        engine.run_step()
+        _run_good_step(engine)
     requests = _list_requests(engine)
     kv_tokens = sum(len(request.token_ids) for request in requests) / len(requests)
     kv_tokens += timed.timed_steps / 2
     started_at = _read_clock(timed.device)
     num_decoded = sum(
-        len(ids) for _ in range(timed.timed_steps) for ids in engine.run_step().tokens.values()
+        len(ids) for _ in range(timed.timed_steps) for ids in _run_good_step(engine).tokens.values()
     )
     seconds = _read_clock(timed.device) - started_at
     if num_decoded != count * timed.timed_steps:
@@ -256,6 +262,15 @@ def _add_requests(timed: TimedEngine, count: int, length: int, sampling: Samplin
         error = timed.engine.add_request(request)
         if error is not None:
             raise RuntimeError(error)
+
+
+def _run_good_step(engine: EngineCore) -> StepOutput:
+    """Run one step. A worker would go on with smaller ones after one without memory."""
+    output = engine.run_step()
+    if output.error is not None:
+        is_memory = output.error.startswith(torch.OutOfMemoryError.__name__)
+        raise (torch.OutOfMemoryError if is_memory else RuntimeError)(output.error)
+    return output
 
 
 def _read_clock(device: torch.device) -> float:

@@ -26,7 +26,7 @@ from bench.engine.load_generator import run_requests, run_thread
 from bench.engine.plot import COLOURS
 from bench.engine.runner import ENGINES
 from bench.engine.workload import draw_burst, draw_poisson_stream, draw_thread_messages
-from testing.in_process_engine import FakeGraphCapture
+from testing.in_process_engine import FakeGraphCapture, Replay
 from worker.engine.cuda_graphs.capture import begin_cuda_capture
 from worker.engine.loading import cpu_linear
 
@@ -147,6 +147,41 @@ def test_workload_that_does_not_fit_is_named() -> None:
     """Beside the speed and its share of the limit, where both are known."""
     assert starchat._format_speed(None, 5.0) == "does not fit"
     assert starchat._format_speed(starchat.Throughput(1, 25, 3), 50.0) == "25.0 (50%)"
+
+
+class FullMemoryCapture(FakeGraphCapture):
+    """A capture whose tenth replay finds no memory."""
+
+    def capture_step(self, step: Replay) -> Replay:
+        """Run a step; its replays run it again."""
+        replay_step = super().capture_step(step)
+
+        def replay_or_refuse() -> None:
+            replay_step()
+            if self.replayed == 10:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+        return replay_or_refuse
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_step_without_memory_costs_one_cell() -> None:
+    """The other modes of the workload are measured."""
+    config = starchat.BenchmarkConfig(
+        starchat.STARCHAT_CONFIG | {"n_embd": 96, "n_layer": 1, "n_head": 4, "n_positions": 256},
+        torch.device("cpu"),
+        torch.float32,
+        [(2, 20)],
+        4,
+        1e9,
+        FullMemoryCapture().start_set,
+        ("eager", "cuda_graphs"),
+    )
+    [line] = starchat.format_throughput(config).splitlines()[2:]
+
+    speeds = line.split(" | ")[2].split(", ")
+    assert speeds[0].endswith("%)")
+    assert speeds[1] == "does not fit"
 
 
 @pytest.mark.gpu

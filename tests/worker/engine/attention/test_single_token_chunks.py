@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from tests.worker.engine.fake_cuda import FakeCuda
-from tests.worker.engine.fake_starchat import load_fake_starchat, make_chunk
+from testing.fake_cuda import FakeCuda
+from testing.fake_starchat import load_fake_starchat, make_chunk
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.model_runner import ModelRunner

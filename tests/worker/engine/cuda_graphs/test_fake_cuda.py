@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.worker.engine.fake_cuda import FakeCuda
-from tests.worker.engine.fake_starchat import load_fake_starchat, make_chunk, make_decode
+from testing.fake_cuda import FakeCuda
+from testing.fake_starchat import load_fake_starchat, make_chunk, make_decode
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.varlen_batch import load_varlen_attn
 from worker.engine.core.model_runner import ModelRunner

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.step_shape import StepShape
+from worker.engine.core.engine_core import PREFILL_FACTOR
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS
 from worker.engine.core.request_state import ScheduledRequest, measure_step
 from worker.engine.core.scheduler import Scheduler
@@ -99,6 +100,7 @@ def test_every_scheduled_step_has_exactly_one_shape(
     """
     shapes = GraphShapes(num_slots, max_positions, max_step_tokens, num_drafts, is_packed)
     scheduler = Scheduler(num_slots, max_step_tokens, num_drafts, RIDGE_TOKENS["cuda"])
+    scheduler.prefill_factor = PREFILL_FACTOR["cuda"]
     scheduler.max_drafting_requests = shapes.max_drafting_requests
     for number, (length, priority) in enumerate(prompts):
         prompt = (TOKEN,) * min(length, max_positions - MAX_NEW_TOKENS)
