@@ -19,6 +19,7 @@ STOP_ID: Final = 2
 FIRST_ID: Final = 3
 CONTEXT_TOKENS: Final = 512
 MODEL_NAME: Final = "served"
+FLOOD_BYTES: Final = 64 * 1024
 
 
 class Fault(Enum):
@@ -31,6 +32,16 @@ class Fault(Enum):
     REFUSED = "400"
     ERROR_EVENT = "an event tells of an error"
     SILENT = "no event comes"
+    SLOW = "the stream comes byte by byte"
+    FLOOD = "an event has no end"
+    COMPRESSED = "the stream is compressed, which nobody asked for"
+    LATE_END = "the request goes on after its stream was closed, until the gate opens"
+
+
+WRONG_EVENTS: Final[dict[Fault | None, bytes]] = {
+    Fault.GARBAGE: b"data: <html>\n\n",
+    Fault.ERROR_EVENT: b'data: {"error": {"message": "out of memory"}}\n\n',
+}
 
 
 def next_ids(prompt: Sequence[int], count: int) -> list[int]:
@@ -128,9 +139,16 @@ class FakeInferenceServer:
                 return web.Response(status=HTTPStatus.BAD_REQUEST)
             limit = body.get(limit_name) or body["sampling_params"]["max_new_tokens"]
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            if fault is Fault.COMPRESSED:
+                response.enable_compression(web.ContentCoding.gzip)
             await response.prepare(request)
             async with self._count_running():
-                await self._stream(response, write_event, body[prompt_name], limit, fault)
+                try:
+                    await self._stream(response, write_event, body[prompt_name], limit, fault)
+                except asyncio.CancelledError:
+                    if fault is Fault.LATE_END:
+                        await self.gate.wait()
+                    raise
             return response
 
         return answer
@@ -145,10 +163,10 @@ class FakeInferenceServer:
     ) -> None:
         if fault is Fault.SILENT:
             await asyncio.Event().wait()
-        if fault is Fault.GARBAGE:
-            await response.write(b"data: <html>\n\n")
-        if fault is Fault.ERROR_EVENT:
-            await response.write(b'data: {"error": {"message": "out of memory"}}\n\n')
+        while fault is Fault.FLOOD:
+            await response.write(b"x" * FLOOD_BYTES)
+        if fault in WRONG_EVENTS:
+            await response.write(WRONG_EVENTS[fault])
         read = [*prompt, 0] if fault is Fault.WRONG_PROMPT else prompt
         has_stop = self.stops_after is not None and self.stops_after < limit
         ids = self.reply or next_ids(prompt, limit)
@@ -158,7 +176,7 @@ class FakeInferenceServer:
             is_stop = has_stop or bool(self.reply)
             ending = None if count < len(ids) else ("stop" if is_stop else "length")
             for event in write_event(read, ids[:count], ending):
-                await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+                await _write_event(response, event, is_slow=fault is Fault.SLOW)
             if fault is Fault.CUT:
                 return
             await self.gate.wait()
@@ -228,6 +246,13 @@ class InferenceServerThread:
 
 WriteEvent = Callable[[list[int], list[int], str | None], list[Json]]
 """Returns the events of a dialect for the ids so far."""
+
+
+async def _write_event(response: web.StreamResponse, event: Json, *, is_slow: bool) -> None:
+    data = b"data: " + json.dumps(event).encode() + b"\n\n"
+    size = 1 if is_slow else len(data)
+    for start in range(0, len(data), size):
+        await response.write(data[start : start + size])
 
 
 def _vllm_event(prompt: list[int], ids: list[int], ending: str | None) -> list[Json]:

@@ -61,7 +61,10 @@ class InferenceServer:
     def __init__(self, url: str, key: str = "") -> None:
         """Connect to nothing yet; `key` may be empty."""
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # Compressed bytes would be delayed on their way, and grow a thousandfold here.
+        self._headers = {"Accept-Encoding": "identity"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch_json(self, path: str) -> Json:
@@ -121,7 +124,9 @@ class InferenceServer:
         if self._session is None:
             # The number of requests is bounded by the slots.
             connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+            self._session = aiohttp.ClientSession(
+                connector=connector, trust_env=False, auto_decompress=False
+            )
         return self._session
 
 

@@ -41,5 +41,6 @@ class SseParser:
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
-            self._data_bytes += len(value)
+            # The line break counts, so that empty lines are bounded too.
+            self._data_bytes += len(value) + 1
         return None

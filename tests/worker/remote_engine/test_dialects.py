@@ -50,7 +50,8 @@ def serve_json(pages: dict[str, Any]) -> Callable[[str], Awaitable[Any]]:
             "llama.cpp",
             {"prompt": [5, 6], "n_predict": 7, "temperature": 0.3, "top_k": 0, "top_p": 0.9}
             | {"seed": 11, "min_p": 0.0, "repeat_penalty": 1.0, "cache_prompt": False}
-            | {"samplers": ["temperature", "top_k", "top_p"], "stream": True},
+            | {"samplers": ["temperature", "top_k", "top_p"], "stream": True}
+            | {"mirostat": 0, "dynatemp_range": 0.0, "ignore_eos": False},
         ),
     ],
 )
@@ -143,6 +144,14 @@ async def test_a_server_without_the_model_is_refused(entries: Any) -> None:
     fetch = serve_json({"/v1/models": {"data": entries}})
 
     with pytest.raises(DialectError, match="the server has no model mine; it has: "):
+        await DIALECTS["vllm"].find_served_model(fetch, "mine")
+
+
+async def test_names_of_models_stay_on_one_line() -> None:
+    """A server's name for a model can't begin a line in a log."""
+    fetch = serve_json({"/v1/models": {"data": [{"id": "a\nb\x1b"}, {"id": "c"}]}})
+
+    with pytest.raises(DialectError, match=r"^[ -~]+$"):
         await DIALECTS["vllm"].find_served_model(fetch, "mine")
 
 

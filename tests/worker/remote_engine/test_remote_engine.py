@@ -22,6 +22,7 @@ from worker.engine import (
     EngineHealth,
     EngineLostError,
     EngineState,
+    Finished,
     FinishReason,
     LoadError,
     RequestRefusedError,
@@ -116,7 +117,9 @@ async def test_a_busy_server_is_asked_again(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("fault", [Fault.CUT, Fault.GARBAGE, Fault.ERROR_EVENT])
+@pytest.mark.parametrize(
+    "fault", [Fault.CUT, Fault.GARBAGE, Fault.ERROR_EVENT, Fault.FLOOD, Fault.COMPRESSED]
+)
 async def test_a_broken_stream_loses_the_request(
     server: FakeInferenceServer, new_engine: NewEngine, dialect: str, fault: Fault
 ) -> None:
@@ -128,6 +131,37 @@ async def test_a_broken_stream_loses_the_request(
         await collect_reply(engine, build_request())
 
     assert (await collect_reply(engine, build_request()))[0] == next_ids(PROMPT, 8)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_slow_stream_is_read_whole(
+    server: FakeInferenceServer, new_engine: NewEngine, dialect: str
+) -> None:
+    """Events may arrive in pieces."""
+    engine = new_engine(dialect)
+    await engine.wait_ready()
+    server.faults += [Fault.SLOW]
+
+    assert (await collect_reply(engine, build_request()))[0] == next_ids(PROMPT, 8)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_stop_does_not_wait_for_the_server(
+    server: FakeInferenceServer, new_engine: NewEngine, dialect: str
+) -> None:
+    """The request ends here while the server still works on it."""
+    engine = new_engine(dialect)
+    await engine.wait_ready()
+    server.faults += [Fault.LATE_END]
+    server.gate.clear()
+    async with aclosing(engine.generate(build_request(count=100))) as events:
+        assert isinstance(await anext(events), Tokens)
+        engine.abort_request("r")
+        assert isinstance(await anext(events), Finished)
+
+    assert (engine.read_stats().running, server.running) == (0, 1)
+    server.gate.set()
+    await server.wait_running(0)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

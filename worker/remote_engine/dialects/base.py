@@ -134,7 +134,8 @@ def choose_model(listed: object, wanted: str) -> Json:
     named = [entry for entry in entries if entry.get("id") == wanted]
     found = named or (entries if len(entries) == 1 else [])
     if not found or not isinstance(found[0].get("id"), str):
-        names = ", ".join(str(entry.get("id"))[:80] for entry in entries[:5]) or "none"
+        # In quotes with escapes: a name can't begin a line in a log.
+        names = ", ".join(ascii(entry.get("id"))[:80] for entry in entries[:5]) or "none"
         raise DialectError(f"the server has no model {wanted}; it has: {names}")
     return found[0]
 
