@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test thorough unit coverage vllm chaos soak protocol slow lint format docs catalogues screenshot containers lock credentials clean help
+.PHONY: demo test thorough unit coverage vllm llama chaos soak protocol slow lint format docs catalogues screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -26,6 +26,11 @@ vllm: ## test the remote engine on a real vLLM, set up once in ten minutes; 3 mi
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -c 'from bench.engine.environment import ensure_python; ensure_python("vllm")'
 	@VLLM_REPLICAS=$${SCALE:-1} .venv/bin/python -m pytest -m vllm --timeout 600 -s $${SCALE:+-k replicas}
+
+llama: ## test the remote engine on a real llama.cpp server, compiled once in ten minutes; 1 minute
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -c 'from bench.engine.llama_server import ensure_llama_server; ensure_llama_server()'
+	@.venv/bin/python -m pytest -m llama
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev

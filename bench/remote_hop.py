@@ -15,8 +15,9 @@ import aiohttp
 
 from bench.engine.environment import ensure_python
 from testing.checkpoints import wide_bigcode
+from testing.inference_process import SLOTS
 from testing.polling import poll_until
-from testing.vllm_server import SLOTS, VllmServer
+from testing.vllm_server import VllmServer
 from worker.engine import Request, SamplingParams, Tokens
 from worker.remote_engine.client import RemoteEngine
 from worker.remote_engine.server_watch import RemoteConfig

@@ -19,6 +19,8 @@ STOP_ID: Final = 2
 FIRST_ID: Final = 3
 CONTEXT_TOKENS: Final = 512
 MODEL_NAME: Final = "served"
+FIRST_CHARACTER: Final = 0x4E00
+"""Text of the id 0 at llama.cpp; that of each other id follows."""
 FLOOD_BYTES: Final = 64 * 1024
 
 
@@ -85,6 +87,7 @@ class FakeInferenceServer:
         app.router.add_post("/generate", self._answer(_sglang_event, "input_ids", ""))
         app.router.add_post("/completion", self._answer(_llama_event, "prompt", "n_predict"))
         app.router.add_post("/abort_request", self._abort)
+        app.router.add_post("/tokenize", _encode_text)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
@@ -272,9 +275,20 @@ def _sglang_event(prompt: list[int], ids: list[int], ending: str | None) -> list
 
 
 def _llama_event(prompt: list[int], ids: list[int], ending: str | None) -> list[Json]:
-    events: list[Json] = [{"content": "", "tokens": ids[-1:], "stop": False}]
+    """Return no event for every third token: its character ends in the next one."""
+    count = len(ids)
+    events: list[Json] = []
+    if ending is not None or count % 3 != 2:
+        text = "".join(chr(FIRST_CHARACTER + token) for token in ids[-2 + (count % 3 != 0) :])
+        last_id = {"content": text.replace(chr(FIRST_CHARACTER + STOP_ID), ""), "tokens": ids[-1:]}
+        events.append({**last_id, "stop": False, "tokens_predicted": count})
     if ending is not None:
         kind = "eos" if ending == "stop" else "limit"
         last = {"tokens": [], "stop": True, "stop_type": kind, "tokens_evaluated": len(prompt)}
         events.append(last)
     return events
+
+
+async def _encode_text(request: web.Request) -> web.Response:
+    text = (await request.json())["content"]
+    return web.json_response({"tokens": [ord(sign) - FIRST_CHARACTER for sign in text]})

@@ -30,7 +30,7 @@ RESOURCE_MODULES: Final = frozenset(
         "tests.finetune.train.sample_dialogues",
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
-        *("testing.fork_server", "testing.inference_server", "testing.vllm_server"),
+        *("testing.fork_server", "testing.inference_process", "testing.inference_server"),
         *(
             "testing.http_proxy",
             "testing.in_process_engine",

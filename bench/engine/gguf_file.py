@@ -1,6 +1,7 @@
 """GGUF conversion of the benchmark's checkpoint for llama.cpp, in a number format."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ def ensure_gguf_file(directory: Path, dtype: str) -> Path:
     file = directory / f"{dtype}.gguf"
     if not file.is_file():
         part = file.with_suffix(".part")
-        _write_gguf(directory, part, FORMATS[dtype])
+        write_gguf(directory, part, FORMATS[dtype])
         part.replace(file)
     return file
 
@@ -37,7 +38,10 @@ def map_tensor_name(tensor: str) -> str:
     return f"{MODEL_TENSORS.get(prefix, 'output')}.{kind}"
 
 
-def _write_gguf(directory: Path, file: Path, format_name: str) -> None:
+def write_gguf(
+    directory: Path, file: Path, format_name: str, *, token_texts: Sequence[str] = ()
+) -> None:
+    """Convert a checkpoint directory. With `token_texts`, the first one's token ends a reply."""
     # Installed in the engine's environment, too.
     from gguf import GGMLQuantizationType, GGUFWriter, quants  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
@@ -52,7 +56,7 @@ def _write_gguf(directory: Path, file: Path, format_name: str) -> None:
     writer.add_head_count_kv(1)
     writer.add_layer_norm_eps(config["layer_norm_epsilon"])
     writer.add_vocab_size(config["vocab_size"])
-    writer.add_tokenizer_model("no_vocab")
+    _add_tokens(writer, token_texts)
     for tensor, data in load_file(directory / "model.safetensors").items():
         # llama.cpp adds position embeddings and vectors in float32.
         is_matrix = data.ndim == 2 and "wpe" not in tensor
@@ -62,3 +66,18 @@ def _write_gguf(directory: Path, file: Path, format_name: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _add_tokens(writer: Any, texts: Sequence[str]) -> None:
+    from gguf import TokenType  # noqa: PLC0415
+
+    if not texts:
+        writer.add_tokenizer_model("no_vocab")
+        return
+    # Byte-pair encoding that merges nothing in practice.
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("starcoder")
+    writer.add_token_list(texts)
+    writer.add_token_types([TokenType.CONTROL, *[TokenType.NORMAL] * (len(texts) - 1)])
+    writer.add_token_merges([f"{texts[1]} {texts[1]}"])
+    writer.add_eos_token_id(0)

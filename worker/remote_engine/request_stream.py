@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import Final
 
 from worker.aio import cancel_and_wait
 from worker.engine import (
@@ -15,8 +17,22 @@ from worker.engine import (
     Tokens,
 )
 from worker.engine.token_rate import TokenRate
-from worker.remote_engine.dialects.base import Dialect, DialectError, Piece, RemoteCall
-from worker.remote_engine.server import InferenceServer, ServerBusyError, ServerUnreachableError
+from worker.remote_engine.dialects.base import (
+    Dialect,
+    DialectError,
+    Piece,
+    RemoteCall,
+    read_ids,
+)
+from worker.remote_engine.server import (
+    InferenceServer,
+    ServerBusyError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
+
+ENCODING_SECONDS: Final = 5.0
+"""Maximum seconds of a call that encodes a text."""
 
 CallBuilder = Callable[[Request], RemoteCall]
 
@@ -60,6 +76,7 @@ class RequestStream:
         self._load = load
         self._events: asyncio.Queue[EngineEvent | Exception] = asyncio.Queue()
         self._new_tokens = 0
+        self._server_tokens = 0
         self._gpu_seconds = 0.0
         self._last_event_at = time.monotonic()
 
@@ -117,9 +134,23 @@ class RequestStream:
         post = self._dialect.build_call(self.call)
         async with server.stream_events(post) as events, self._count_busy():
             async for event in events:
-                if self._take_piece(self._dialect.read_piece(event)):
+                piece = self._dialect.read_piece(event)
+                if self._take_piece(await self._restore_ids(server, piece)):
                     return
         raise ServerUnreachableError("the stream ended before the reply")
+
+    async def _restore_ids(self, server: InferenceServer, piece: Piece) -> Piece:
+        """Let the server encode the text of an event if it left out ids."""
+        text, known = piece.text, self._server_tokens + len(piece.ids)
+        self._server_tokens = known if text is None else text.total
+        if text is None or text.total == known:
+            return piece
+        try:
+            encoded = await server.post_json(text.call, ENCODING_SECONDS)
+        except (ServerBusyError, ServerRefusedError) as error:
+            # Part of the reply has been passed on: this stream can't begin again.
+            raise ServerUnreachableError(str(error)) from error
+        return replace(piece, ids=read_ids(encoded.get("tokens")))
 
     @contextlib.asynccontextmanager
     async def _count_busy(self) -> AsyncGenerator[None]:

@@ -89,6 +89,15 @@ class InferenceServer:
         except (aiohttp.ClientError, OSError) as error:
             raise ServerUnreachableError(type(error).__name__) from error
 
+    async def post_json(self, call: HttpPost, timeout_seconds: float) -> Json:
+        """Send a POST and return the JSON object of its response."""
+        try:
+            async with self._open(call, aiohttp.ClientTimeout(total=timeout_seconds)) as response:
+                _check_status(response)
+                return _parse_json(await _read_body(response))
+        except (aiohttp.ClientError, OSError) as error:
+            raise ServerUnreachableError(type(error).__name__) from error
+
     @asynccontextmanager
     async def stream_events(self, call: HttpPost) -> AsyncIterator[AsyncIterator[Json]]:
         """Send a POST and give its events; leaving the context closes the stream."""

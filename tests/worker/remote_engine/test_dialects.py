@@ -9,16 +9,23 @@ from hypothesis import strategies as st
 
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.remote_engine.dialects import DIALECTS
-from worker.remote_engine.dialects.base import DialectError, Piece, RemoteCall
+from worker.remote_engine.dialects.base import (
+    DialectError,
+    EncodableText,
+    HttpPost,
+    Piece,
+    RemoteCall,
+)
 
 SAMPLING = SamplingParams(max_new_tokens=7, temperature=0.3, top_k=0, top_p=0.9, seed=11)
 REQUEST = Request("r", (5, 6), SAMPLING, stop_ids=(1, 2))
 CALL = RemoteCall(REQUEST, "name", "model", "salt", "session")
+ENCODING = HttpPost("/tokenize", {"content": "é", "add_special": False, "parse_special": False})
 FIELDS = st.sampled_from(
     [
         *("choices", "token_ids", "prompt_token_ids", "finish_reason", "output_ids", "meta_info"),
         *("completion_tokens", "prompt_tokens", "tokens", "stop", "stop_type"),
-        *("tokens_evaluated", "error", "type"),
+        *("tokens_evaluated", "error", "type", "tokens_predicted", "content"),
     ]
 )
 JSON = st.recursive(
@@ -110,6 +117,11 @@ def test_any_event_is_read_or_refused(dialect: str, event: dict[str, Any]) -> No
             Piece(ids=(4, 5), total=2, prompt_tokens=9),
         ),
         ("llama.cpp", {"tokens": [4], "stop": False}, Piece(ids=(4,))),
+        (
+            "llama.cpp",
+            {"tokens": [4], "stop": False, "tokens_predicted": 2, "content": "é"},
+            Piece(ids=(4,), text=EncodableText(2, ENCODING)),
+        ),
         (
             "llama.cpp",
             {"tokens": [], "stop": True, "stop_type": "limit", "tokens_evaluated": 3},

@@ -12,8 +12,9 @@ import pytest
 
 from bench.engine.environment import find_python
 from testing.checkpoints import wide_bigcode
+from testing.inference_process import SLOTS
 from testing.polling import poll_until
-from testing.vllm_server import SLOTS, VllmServer
+from testing.vllm_server import VllmServer
 from tests.worker.remote_engine.engine_contract import CHECKS, build_request, collect_reply
 from worker.engine import Engine, EngineLostError, Request, SamplingParams
 from worker.engine.client import EngineClient

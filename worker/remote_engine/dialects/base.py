@@ -42,12 +42,25 @@ class HttpPost:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodableText:
+    """
+    Text of an event of a server that may leave out ids.
+
+    `total` tokens have been generated so far, with those left out. `call` encodes the text.
+    """
+
+    total: int
+    call: HttpPost
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """
     One event of a stream.
 
     `ids` are new tokens; with `total`, the tokens of the reply so far, only the last of `ids` are
-    new. `prompt_ids` or `prompt_tokens` say what the server read, where it says so.
+    new. `text` is that of `ids`, and of ids before them that were left out. `prompt_ids` or
+    `prompt_tokens` say what the server read, where it says so.
     """
 
     ids: tuple[int, ...] = ()
@@ -55,6 +68,7 @@ class Piece:
     reason: FinishReason | None = None
     prompt_ids: tuple[int, ...] | None = None
     prompt_tokens: int | None = None
+    text: EncodableText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from worker.engine import FinishReason
 from worker.remote_engine.dialects.base import (
     DialectError,
+    EncodableText,
     FetchJson,
     HttpPost,
     Json,
@@ -23,6 +24,9 @@ class LlamaCppDialect:
     The server can't keep the prefix caches of teams apart, so its cache is off. It knows no stop
     ids, so the client watches for them and closes the stream. Its defaults differ in every sampling
     parameter, and in their order.
+
+    A token that ends within a character has no event: the next event has the text of both, but only
+    the last id. The server encodes such a text.
     """
 
     product = "llama.cpp"
@@ -70,10 +74,19 @@ class LlamaCppDialect:
             raise DialectError("the server failed at this request")
         ids = read_ids(event.get("tokens") or [])
         if event.get("stop") is not True:
-            return Piece(ids=ids)
+            return Piece(ids=ids, text=_read_text(event))
         is_cut = event.get("stop_type") == "limit"
         return Piece(
             ids=ids,
             reason=FinishReason.LENGTH if is_cut else FinishReason.STOP,
             prompt_tokens=read_count(event.get("tokens_evaluated")),
         )
+
+
+def _read_text(event: Json) -> EncodableText | None:
+    total, text = read_count(event.get("tokens_predicted")), event.get("content")
+    if total is None or not isinstance(text, str):
+        return None
+    # Text that spells a control token becomes no control token.
+    body = {"content": text, "add_special": False, "parse_special": False}
+    return EncodableText(total, HttpPost("/tokenize", body))
