@@ -5,7 +5,7 @@ from typing import Final
 import torch
 
 STICKY_ERRORS: Final = (
-    *("illegal memory access", "illegal instruction", "illegal address space"),
+    *("illegal memory access", "illegal instruction", "shared address space"),
     *("misaligned address", "invalid program counter", "device-side assert"),
     *("launch failure", "launch timed out", "uncorrectable", "hardware stack error"),
     *("context is destroyed", "driver shutting down", "NVLink error"),
@@ -25,7 +25,8 @@ def is_device_lost(error: Exception, device: torch.device) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError):
         return False
-    text = str(error)
+    # The lines behind the first one name device-side assertions below each CUDA error.
+    text = _first_line(error)
     if isinstance(error, RuntimeError) and any(sticky in text for sticky in STICKY_ERRORS):
         return True
     is_from_device = isinstance(error, torch.AcceleratorError) or any(
@@ -36,8 +37,12 @@ def is_device_lost(error: Exception, device: torch.device) -> bool:
 
 def describe_error(error: Exception) -> str:
     """Return class and first line of an engine's error: the engine knows no text of people."""
-    line = next(iter(str(error).splitlines()), "").strip()[:MAX_REASON_CHARACTERS]
+    line = _first_line(error).strip()[:MAX_REASON_CHARACTERS]
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _responds(device: torch.device) -> bool:

@@ -12,10 +12,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from worker.engine import LoadError, Request, SamplingParams
+from worker.engine import DeviceLostError, LoadError, Request, SamplingParams
 from worker.engine.attention.backend import BACKEND_NAME
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import LogitsMismatchError, compare_logits
+from worker.engine.core.device_errors import describe_error, is_device_lost
 from worker.engine.core.model_runner import ModelRunner
 from worker.engine.core.request_state import RequestState, ScheduledRequest
 
@@ -27,8 +28,8 @@ def check_kv_attention(network: Any, kv_cache: KVCache) -> None:
     """
     Raise `LoadError` if steps over the KV cache return other logits than the network by itself.
 
-    All slots must be idle, and should hold noise: what a kernel reads in the wrong place is then
-    seen.
+    Raises `DeviceLostError` if the device fails. All slots must be idle, and should hold noise:
+    what a kernel reads in the wrong place is then seen.
     """
     length = min(MAX_PROBE_TOKENS, kv_cache.max_positions)
     token_ids = [position * 7919 % network.config.vocab_size for position in range(length)]
@@ -39,6 +40,11 @@ def check_kv_attention(network: Any, kv_cache: KVCache) -> None:
             f"torch {torch.__version__} computes a wrong attention on this device: "
             "install another version, or update the driver"
         ) from None
+    # Kernels refuse with errors of any class.
+    except Exception as error:
+        is_lost = is_device_lost(error, kv_cache.layers[0].device)
+        reason = f"a first run over the KV cache fails: {describe_error(error)}"
+        raise (DeviceLostError if is_lost else LoadError)(reason) from error
 
 
 def _run_both(network: Any, kv_cache: KVCache, token_ids: list[int]) -> tuple[Tensor, Tensor]:

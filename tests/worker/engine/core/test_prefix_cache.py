@@ -1,9 +1,11 @@
 """Host prefix cache: an evicted conversation is restored instead of prefilled again."""
 
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from testing.in_process_engine import (
     GREEDY_SAMPLING,
@@ -12,7 +14,7 @@ from testing.in_process_engine import (
     run_requests,
 )
 from worker.engine import DeviceLostError, Request
-from worker.engine.attention.host_arena import HostPages
+from worker.engine.attention.host_arena import SLAB_BYTES, HostPages
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.prefix_cache import MIN_OFFLOAD_TOKENS, HostPrefixCache
 from worker.engine.core.slot_allocator import (
@@ -148,6 +150,37 @@ def test_broken_host_cache_costs_no_reply(
     assert count == len(THREADS[0]) + 1
     assert reply == run_requests(new_engine(), [ask_in_thread("again", 0, 5)])["again"]
     assert len(engine_with_cache.host_cache) == 0
+
+
+class RefusedPinnedMemory(TorchFunctionMode):
+    """Context in which the driver refuses the memory of a slab."""
+
+    num_refusals = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.empty and args == (SLAB_BYTES,):
+            self.num_refusals += 1
+            raise torch.AcceleratorError(
+                "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported.\n"
+                "Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.\n"
+            )
+        return func(*args, **(kwargs or {}))
+
+
+def test_refused_host_memory_costs_the_cache_alone(new_engine: EngineFactory) -> None:
+    """Every thread gets its reply, by a full prefill, and the device is not taken for lost."""
+    engine = new_engine(slots=1, host_cache_bytes=HOST_CACHE_BYTES)
+    requests = [ask_in_thread("a", 0), ask_in_thread("b", 1), ask_in_thread("again", 0, 5)]
+    expected = [run_requests(new_engine(), [request]) for request in requests]
+
+    with RefusedPinnedMemory() as memory:
+        replies = [run_requests(engine, [request]) for request in requests]
+
+    assert replies == expected
+    assert memory.num_refusals == 2
+    assert len(engine.host_cache) == 0
 
 
 def test_device_error_while_restoring_ends_the_engine(engine_with_cache: EngineCore) -> None:

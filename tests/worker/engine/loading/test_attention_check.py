@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from testing.in_process_engine import GREEDY_SAMPLING, build_captured_engine, run_requests
-from worker.engine import LoadError, Request
+from worker.engine import DeviceLostError, LoadError, Request
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.loading.attention_check import check_kv_attention
 from worker.engine.loading.loader import LoadedModel
@@ -102,6 +102,24 @@ def test_wrong_kernel_stops_the_load(models: Models, kernel: Kernel) -> None:
         _choose_attention(captured.engine_core, model, captured.log_lines.append)
 
     assert captured.log_lines == []
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), LoadError),
+        (torch.AcceleratorError("CUDA error: misaligned address\nmore lines"), DeviceLostError),
+    ],
+)
+def test_failing_kernel_is_named(models: Models, error: Exception, raised: type[Exception]) -> None:
+    """A lost device starts the engine again; a call that is refused always stops it."""
+
+    def fail(*_: Any, **__: Any) -> Tensor:
+        raise error
+
+    model = models("bigcode")
+    with ReplacedKernel(fail), pytest.raises(raised, match=rf"fails: \w+: {error.args[0][:20]}"):
+        check(model, 3)
 
 
 def test_captured_steps_alone_would_not_see_it(models: Models) -> None:
