@@ -37,6 +37,7 @@ class Fault(Enum):
     SLOW = "the stream comes byte by byte"
     FLOOD = "an event has no end"
     COMPRESSED = "the stream is compressed, which nobody asked for"
+    NO_ENCODING = "503 to a text that is to be encoded"
     LATE_END = "the request goes on after its stream was closed, until the gate opens"
 
 
@@ -68,6 +69,7 @@ class FakeInferenceServer:
         self.posts: list[tuple[str, Json, dict[str, str]]] = []
         self.aborted: list[str] = []
         self.running = self.most_running = 0
+        self.encodes_texts = True
         self.stops_after: int | None = None
         self.reply: list[int] = []
         self.gate = asyncio.Event()
@@ -87,7 +89,7 @@ class FakeInferenceServer:
         app.router.add_post("/generate", self._answer(_sglang_event, "input_ids", ""))
         app.router.add_post("/completion", self._answer(_llama_event, "prompt", "n_predict"))
         app.router.add_post("/abort_request", self._abort)
-        app.router.add_post("/tokenize", _encode_text)
+        app.router.add_post("/tokenize", self._encode_text)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
@@ -129,6 +131,12 @@ class FakeInferenceServer:
             self.changed.notify_all()
         return web.json_response({})
 
+    async def _encode_text(self, request: web.Request) -> web.Response:
+        if not self.encodes_texts:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        text = (await request.json())["content"]
+        return web.json_response({"tokens": [ord(sign) - FIRST_CHARACTER for sign in text]})
+
     def _answer(
         self, write_event: "WriteEvent", prompt_name: str, limit_name: str
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -136,6 +144,7 @@ class FakeInferenceServer:
             body = await request.json()
             self.posts.append((request.path, body, dict(request.headers)))
             fault = self.faults.popleft() if self.faults else None
+            self.encodes_texts = fault is not Fault.NO_ENCODING
             if fault is Fault.BUSY:
                 return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
             if fault is Fault.REFUSED:
@@ -287,8 +296,3 @@ def _llama_event(prompt: list[int], ids: list[int], ending: str | None) -> list[
         last = {"tokens": [], "stop": True, "stop_type": kind, "tokens_evaluated": len(prompt)}
         events.append(last)
     return events
-
-
-async def _encode_text(request: web.Request) -> web.Response:
-    text = (await request.json())["content"]
-    return web.json_response({"tokens": [ord(sign) - FIRST_CHARACTER for sign in text]})

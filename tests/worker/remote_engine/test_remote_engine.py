@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -103,16 +104,16 @@ async def test_the_stop_id_of_the_server_is_dropped(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_busy_server_is_asked_again(
-    server: FakeInferenceServer, new_engine: NewEngine, dialect: str
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.SLOW])
+async def test_a_busy_or_slow_server_gives_the_whole_reply(
+    server: FakeInferenceServer, new_engine: NewEngine, dialect: str, fault: Fault
 ) -> None:
-    """503 means later; the caller sees nothing of it."""
+    """503 means later, and events may arrive byte by byte. The caller sees nothing of it."""
     engine = new_engine(dialect)
     await engine.wait_ready()
-    server.faults += [Fault.BUSY]
-    ids, _ = await collect_reply(engine, build_request())
+    server.faults += [fault]
 
-    assert ids == next_ids(PROMPT, 8)
+    assert (await collect_reply(engine, build_request()))[0] == next_ids(PROMPT, 8)
     assert engine.health.state is EngineState.READY
 
 
@@ -133,16 +134,18 @@ async def test_a_broken_stream_loses_the_request(
     assert (await collect_reply(engine, build_request()))[0] == next_ids(PROMPT, 8)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_slow_stream_is_read_whole(
-    server: FakeInferenceServer, new_engine: NewEngine, dialect: str
+async def test_a_reply_with_a_gap_is_lost_and_not_begun_again(
+    server: FakeInferenceServer, new_engine: NewEngine
 ) -> None:
-    """Events may arrive in pieces."""
-    engine = new_engine(dialect)
+    """The first token has been passed on when the server refuses to encode the third."""
+    engine = new_engine("llama.cpp")
     await engine.wait_ready()
-    server.faults += [Fault.SLOW]
+    server.faults += [Fault.NO_ENCODING]
+    events = engine.generate(build_request())
 
-    assert (await collect_reply(engine, build_request()))[0] == next_ids(PROMPT, 8)
+    assert await anext(events) == Tokens(tuple(next_ids(PROMPT, 1)), ANY)
+    with pytest.raises(EngineLostError):
+        await anext(events)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
