@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         "none",
         "none, int8, fp8 or nf4",
         "Quantize the weights at load: StarChat-β takes 31 GB, 16 with `int8` or `fp8`, 9 with "
-        "`nf4`. `fp8` needs a GPU of compute capability 8.9 or newer. On "
+        "`nf4`. `fp8` is experimental, and needs a GPU of compute capability 8.9 or newer. On "
         "a CPU `int8` also rounds what the weights are multiplied with.",
     )
     starchat_slots: int | None = setting_field(
@@ -118,7 +118,8 @@ class Settings(BaseSettings):
     starchat_cuda_graphs: Literal["auto", "off"] = setting_field(
         "auto",
         "auto or off",
-        "Capture steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). GPU only.",
+        "Capture steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). GPU only. "
+        "Experimental: its gain is not measured.",
     )
     starchat_sandbox: Literal["auto", "on", "off"] = setting_field(
         "auto",
@@ -129,8 +130,8 @@ class Settings(BaseSettings):
     starchat_compile: Literal["off", "on"] = setting_field(
         "off",
         "off or on",
-        "Compile captured steps with torch.compile; adds minutes to the startup. GPU only. It "
-        "needs a C compiler and a directory for programs, and the image has neither.",
+        "Experimental: compile captured steps with torch.compile; adds minutes to the startup. GPU "
+        "only. It needs a C compiler and a directory for programs, and the image has neither.",
     )
     starchat_max_new_tokens: int = setting_field(
         256,
