@@ -101,9 +101,9 @@ def main() -> str:
         start_capture,
     )
     bandwidth = f"{bytes_per_second / 1e12:.2f} TB/s" if bytes_per_second else "unknown bandwidth"
-    throughput = format_throughput(config)
-    budgets = step_budgets.main()
-    return f"{gpu_name}, {bandwidth}, bfloat16\n\n{throughput}\n\n{budgets}"
+    step_budgets.count_kernels()  # first: if it fails, no measurement is lost
+    heading = f"{gpu_name}, {bandwidth}, bfloat16"
+    return "\n\n".join((heading, format_throughput(config), step_budgets.main()))
 
 
 def format_throughput(config: BenchmarkConfig) -> str:
