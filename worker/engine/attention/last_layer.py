@@ -50,7 +50,7 @@ def find_last_layer(network: Any) -> nn.Module | None:
 
 def narrow_layer(layer: nn.Module) -> None:
     """Let a network's last layer compute only the wanted tokens of a `PackedBatch`."""
-    layer.forward = partial(_run_narrowed, layer.forward)
+    layer.forward = partial(_run_layer, layer.forward)
 
 
 def restore_layer(layer: nn.Module) -> None:
@@ -58,7 +58,7 @@ def restore_layer(layer: nn.Module) -> None:
     del layer.forward
 
 
-def _run_narrowed(forward: Forward, hidden: Tensor, *args: Any, **options: Any) -> Tensor:
+def _run_layer(forward: Forward, hidden: Tensor, *args: Any, **options: Any) -> Tensor:
     """
     Run a layer by its `forward` on the wanted tokens, if the batch has fewer than all.
 

@@ -227,14 +227,14 @@ def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     activation: tuple[str, list[float], str]
     activation = ("none", [], "") if gelu is None else ("gelu", [], gelu)
 
-    def multiply_padded(rows: Tensor) -> Tensor:
+    def pad_and_multiply(rows: Tensor) -> Tensor:
         num_rows = len(rows)
         if num_rows >= MIN_ROWS:
             return multiply(rows, weight, bias, *activation)
         padded = pad(rows, (0, 0, 0, MIN_ROWS - num_rows))
         return multiply(padded, weight, bias, *activation)[:num_rows]
 
-    return multiply_padded
+    return pad_and_multiply
 
 
 def _pack_half(layer: nn.Linear) -> MatrixProduct:
