@@ -118,7 +118,7 @@ def _run_steps(
         runner = ModelRunner(model.network, model.kv_cache)
         runner.varlen_attn = varlen_attn
         for name, (step, *_) in EAGER_BUDGETS.items():
-            logs[name].append(fake_cuda.run_logged(partial(runner.run_eager, step)))
+            logs[name].append(fake_cuda.record_run(partial(runner.run_eager, step)))
         graphs = build_cuda_graphs(
             model, EngineConfig(), fake_cuda.begin_capture, _refuse_line, varlen_attn
         )

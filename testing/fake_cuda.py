@@ -91,7 +91,7 @@ class FakeCuda:
         """The log of the running step."""
         return self._log
 
-    def run_logged(self, step: Callable[[], object]) -> OperationLog:
+    def record_run(self, step: Callable[[], object]) -> OperationLog:
         """Run a step and return what it did."""
         outer, self._log = self._log, OperationLog()
         try:
@@ -105,7 +105,7 @@ class FakeCuda:
         return self._capture_step
 
     def _capture_step(self, step: Callable[[], None]) -> Callable[[], None]:
-        self.captures.append(self.run_logged(step))
+        self.captures.append(self.record_run(step))
         return lambda: None
 
 

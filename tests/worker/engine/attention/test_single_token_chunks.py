@@ -19,7 +19,7 @@ def test_single_query_has_no_repeated_keys() -> None:
     with FakeCuda() as fake_cuda, torch.no_grad():
         model = load_fake_starchat()
         runner = ModelRunner(model.network, model.kv_cache)
-        log = fake_cuda.run_logged(lambda: runner.run_eager([make_chunk(3, 64, 1)]))
+        log = fake_cuda.record_run(lambda: runner.run_eager([make_chunk(3, 64, 1)]))
 
     [call] = log.attention_calls
     assert (call.query_shape, call.has_mask) == ((1, 1, 48, 128), False)

@@ -65,7 +65,7 @@ def test_eager_steps_copy_their_inputs_once(attention: str) -> None:
         runner = ModelRunner(model.network, model.kv_cache)
         runner.varlen_attn = load_varlen_attn() if attention == "varlen_attn" else None
         for name, step in EAGER_STEPS.items():
-            log = fake_cuda.run_logged(lambda step=step: runner.run_eager(step))  # type: ignore[misc]
+            log = fake_cuda.record_run(lambda step=step: runner.run_eager(step))  # type: ignore[misc]
             accesses[name] = log.host_accesses
             calls[name] = (log.kernels.count("_varlen_attn"), len(log.attention_calls))
 
@@ -134,7 +134,7 @@ def test_host_access_is_seen(step: Callable[[torch.Tensor], object], access: str
     """A wait, a copy, the host's numbers, and a value that a graph would take for constant."""
     with FakeCuda() as fake_cuda:
         tensor = torch.zeros(4, device="cuda")
-        log = fake_cuda.run_logged(lambda: step(tensor))
+        log = fake_cuda.record_run(lambda: step(tensor))
 
     assert access in log.host_accesses
 
