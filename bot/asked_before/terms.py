@@ -3,7 +3,8 @@ Terms of a question: its words in a common form, and those of them that distingu
 
 Every word distinguishes that is no common English one: names, numbers, versions, identifiers,
 negations, and all words of other languages. So do the roles of words, as in "from X to Y", and the
-order within expressions. Unknown words count: two questions that differ in one are not alike.
+order within expressions. A number counts with what it counts, and an
+actor as one. Unknown words count: two questions that differ in one are not alike.
 """
 
 import itertools
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from bot.asked_before.vocabulary import (
+    ARTICLES,
+    AUXILIARIES,
     CONTAINERS,
     FILLERS,
     GENERAL,
@@ -34,14 +37,21 @@ UNSPACED: Final = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 LETTERS: Final = r"[^\W\u3040-\uffff]++"
 TOKENS: Final = re.compile(
     rf"{UNSPACED}|(?:(?<![^\s`'\"(])--?)?{LETTERS}(?:[.+#'-]+{LETTERS})*+[+#]*"
-    r"|[=!<>&|*%^~+-]{2,3}|[*&|%^~@]"
+    r"|[=!<>&|*%^~+-]{2,3}|[*&|%^~@]|[<>](?= ?\d)"
 )
 """Words with their signs, such as `node.js`, `C++`, `don't` and `--hard`, and operators."""
 CODE_SPANS: Final = re.compile(r"`([^`]{1,200})`")
 CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 EMOJI: Final = re.compile(r":[a-z0-9_+-]{1,64}:")
 WRITTEN: Final = "dockerfile|function|loop|makefile|method|program|query|script|test"
+GREETINGS: Final = "afternoon|dear|folks|greetings|hello|hey|hi|howdy|morning|thanks|thx"
 PHRASES: Final = (
+    (re.compile(rf"\b(?:{GREETINGS}) (?:all|everybody|everyone|people|team)\b|\bat all\b"), ""),
+    (re.compile(r"\bsome (?=advice|code|help|ideas?|tips?|way)"), ""),
+    (re.compile(r"\b(?:easiest|fastest|quickest|simplest|cleanest) (?=way)"), "good "),
+    (re.compile(r"(?<=create a )new "), ""),
+    (re.compile(r"\binstead of\b"), "than"),
+    (re.compile(r"\bwhat (?:exactly )?does (?=[^?.!]{1,80} do\b)"), "purpose-of does "),
     (re.compile(r"\bget(?:ting)? rid of\b"), "remove"),
     (re.compile(r"\bnumber of\b"), "count"),
     (re.compile(r"\bhow many\b"), "count"),
@@ -96,7 +106,7 @@ def read_terms(text: str) -> Terms | None:
     stems = frozenset(stem_word(token) for token in tokens if token not in FILLERS)
     distinguishing = stems - _GENERAL
     distinguishing |= {*_list_roles(tokens), *_join_characters(tokens), *_list_keywords(text)}
-    distinguishing |= {*_list_expressions(folded)}
+    distinguishing |= {*_list_expressions(folded), *_list_subjects(tokens), *_list_counts(tokens)}
     if not MIN_DISTINGUISHING <= len(distinguishing) <= MAX_DISTINGUISHING:
         return None
     return Terms(stems | distinguishing, distinguishing)
@@ -118,7 +128,11 @@ def _list_roles(tokens: list[str]) -> Iterator[str]:
     """Yield words with their roles: "to JSON" is not "from JSON", nor "by name" "then name"."""
     stems = frozenset(map(stem_word, tokens))
     topics = _list_single(stems, _TOPICS)
-    settings = {"with": topics, "in": topics | _list_single(stems, [_CONTAINERS])}
+    settings = {
+        "with": topics,
+        "for": topics | (stems - _ALL_TOPICS),
+        "in": topics | _list_single(stems, [_CONTAINERS]),
+    }
     pending = ""
     for before, word in itertools.pairwise(["", *tokens]):
         stem = stem_word(word)
@@ -131,6 +145,21 @@ def _list_roles(tokens: list[str]) -> Iterator[str]:
             if not is_of_others and stem not in settings.get(pending, ()):
                 yield f"{pending} {stem}"
             pending = ""
+
+
+def _list_subjects(tokens: list[str]) -> Iterator[str]:
+    """Yield who does something: "can Java call C" is not "can C call Java"."""
+    words = [word for word in tokens if word not in ARTICLES]
+    for before, word in itertools.pairwise(words):
+        if before in AUXILIARIES and word not in FILLERS and stem_word(word) not in _GENERAL:
+            yield f"subject {stem_word(word)}"
+
+
+def _list_counts(tokens: list[str]) -> Iterator[str]:
+    """Yield numbers with what they count: "2 rows of 3" is not "3 rows of 2"."""
+    for number, word in itertools.pairwise(tokens):
+        if number.isdecimal() and word.isalpha() and word not in FILLERS:
+            yield f"{number} {stem_word(word)}"
 
 
 def _list_single(stems: frozenset[str], kinds: Iterable[frozenset[str]]) -> frozenset[str]:
@@ -159,12 +188,13 @@ def _is_named(chunk: str) -> bool:
 
 
 def _list_keywords(text: str) -> Iterator[str]:
-    """Yield common words that are names here: in code, or in capitals, such as GET and `make`."""
+    """Yield words that are names as they are: in code or in capitals, such as GET and `sorted`."""
     words = [] if text.isupper() else CAPITALS.findall(text)
-    for span in CODE_SPANS.findall(text):
-        words += TOKENS.findall(span)
-    for word in map(str.casefold, words):
-        if word in FILLERS or stem_word(word) in _GENERAL:
+    spans = (TOKENS.findall(span) for span in CODE_SPANS.findall(text))
+    in_code = {word.casefold() for word in itertools.chain.from_iterable(spans)}
+    for word in {*map(str.casefold, words), *in_code}:
+        is_common = word in FILLERS or stem_word(word) in _GENERAL
+        if is_common or (word in in_code and stem_word(word) != word):
             yield f"`{word}`"
 
 
@@ -196,3 +226,4 @@ def _strip_ending(word: str) -> str:
 _GENERAL: Final = frozenset(map(_strip_ending, GENERAL)) | ROLES.keys()
 _CONTAINERS: Final = frozenset(map(stem_word, CONTAINERS))
 _TOPICS: Final = tuple(frozenset(map(stem_word, names)) for names in TOPICS)
+_ALL_TOPICS: Final = frozenset(itertools.chain.from_iterable(_TOPICS))

@@ -9,15 +9,15 @@ def _split_words(text: str) -> frozenset[str]:
 
 FILLERS: Final = _split_words(
     """
-    a about advance afternoon again ah all also am an and anybody anyone appreciated are as ask
-    asking at aware be been being but by can cheers could did do does doing done eh ever everybody
-    everyone feel feels folks for friends greetings guess guys had happen happens happy has have
+    a about advance afternoon again ah also am an and anybody anyone appreciated are as ask
+    asking at aware be been being by can cheers could did do does doing done eh ever
+    feel feels folks for friends greetings guess guys had happen happens happy has have
     having he hello help hey hi him his how howdy however i idea ideas if im in is it its itself
     just kind kindly know let like little look looking lot lots maybe me mind morning my myself
-    need needed needs of ok okay on one's our ours ourselves people perhaps please pls plz pointer
+    need needed needs of ok okay on one's our ours ourselves perhaps please pls plz pointer
     pointers possible possibly quick quickly quite rather really seem seems shall she should since
-    so some somebody somehow someone something sorry still stuck suggest suggestion suggestions
-    supposed sure team tell thank thanks that that's the their them then there there's these they
+    so somebody somehow someone something sorry still stuck suggest suggestion suggestions
+    supposed sure tell thank thanks that that's the their them then there there's these they
     thing things think this those though thx tia tips to today too tried try trying um us very want
     wanted wants was way ways we well were what what's whats when which who will wish with
     wondering would yall yet you your yours
@@ -27,20 +27,20 @@ FILLERS: Final = _split_words(
 
 GENERAL: Final = _split_words(
     """
-    able accomplish achieve actual actually advice already alternative answer anything app
-    application approach appropriate available basic basically because best better bit built case
-    cases certain cleaner cleanest commonly concise correct correctly deal decent detail details
-    difficult easier easiest easily easy effective effectively efficient efficiently elegant
-    exactly example examples existing explain explained explanation fast faster fastest figure fine
+    able accomplish achieve actual actually advice already alternative answer anything
+    approach appropriate available basic basically because best bit built case
+    cases certain cleanest commonly concise correct correctly deal decent detail details
+    easiest easily easy effective effectively efficiently elegant
+    exactly example examples explain explained explanation figure fine
     following get gets getting given goes going good got guide hack handle handy here idiomatic
-    intended involved issue issues learn learned manage meaning means method
-    neat new nice nicely normally now obtain obvious occur occurs option options own particular
-    perform piece point practical practice preferred pretty problem problems program
-    programmatically project proper properly purpose question questions quickest reason reasonable
-    reasons recommend recommended regarding result results retrieve safely safest say script simple
-    simpler simplest simply situation smart snippet solution solutions specific straightforward
+    intended involved learn learned manage meaning means
+    neat nice nicely normally now obtain obvious occur occurs option options own particular
+    perform piece point practical practice preferred pretty problem problems
+    programmatically proper properly purpose question questions reason reasonable
+    reasons recommend recommended regarding result results retrieve say script simple
+    simplest simply situation smart snippet solution solutions specific straightforward
     stuff such task technique took trick trouble typical typically understand understanding usage
-    use used useful uses using usual usually various whether work working works wrong yourself
+    use used useful uses using usual usually various whether work working works yourself
     """
 )
 """Words that people exchange for each other; they count in the similarity alone."""
@@ -54,7 +54,7 @@ _WORDS_BY_NAME: Final = {
     "authentication": "auth authenticate authenticating",
     "boolean": "bool bools booleans",
     "character": "char chars characters",
-    "check": "determine verify detect checking checks checked",
+    "check": "determine checking checks checked",
     "command": "cmd commands",
     "concatenate": "concat concatenating",
     "configuration": "config configs conf configure configuring configured",
@@ -71,7 +71,7 @@ _WORDS_BY_NAME: Final = {
     "environment": "env envs environments",
     "error": "err errors exception exceptions",
     "fail": "fails failing failed failure unable",
-    "fix": "fixes fixing resolve resolves resolving solve solves solving",
+    "fix": "fixes fixing solve solves solving",
     "function": "func funcs fn functions",
     "go": "golang",
     "index": "indices indexes indexing",
@@ -85,16 +85,16 @@ _WORDS_BY_NAME: Final = {
     "not": (
         "n't dont don't doesnt doesn't cant can't cannot isnt isn't wont won't couldnt "
         "couldn't didnt didn't arent aren't shouldnt shouldn't wouldnt wouldn't hasnt hasn't "
-        "wasnt wasn't haven't havent never"
+        "wasnt wasn't haven't havent"
     ),
     "number": "numbers num",
     "password": "pwd passwd passwords",
     "postgresql": "postgres psql pg",
-    "print": "display output displaying printing see seeing show showing shows",
+    "print": "output printing",
     "python": "py",
     "random": "randomly",
     "regex": "regexp regexes regexps",
-    "remove": "delete drop erase deleting removing dropping removal",
+    "remove": "delete erase deleting removing removal",
     "repository": "repo repos repositories",
     "request": "req requests",
     "reverse": "reversed reversing backwards",
@@ -105,6 +105,10 @@ _WORDS_BY_NAME: Final = {
 }
 SYNONYMS: Final = {word: name for name, words in _WORDS_BY_NAME.items() for word in words.split()}
 """Other words for one thing, each with its name."""
+
+ARTICLES: Final = _split_words("a an my our the your")
+AUXILIARIES: Final = _split_words("can could did do does should will would")
+"""Words before the subject of a question."""
 
 INFINITIVE_LEADS: Final = _split_words(
     """
@@ -121,6 +125,7 @@ ROLES: Final = {
     "as": "as",
     "before": "before",
     "by": "by",
+    "for": "for",
     "from": "from",
     "in": "in",
     "inside": "in",

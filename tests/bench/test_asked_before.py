@@ -3,7 +3,8 @@
 from bench.asked_before import LIKE, count_rates, estimate_interval, load_pairs, measure_searches
 
 MIN_PAIRS = 300
-MIN_PRECISION = 0.9
+MIN_PRECISION = 0.97
+MIN_LOWER_END = 0.95
 
 
 def test_pairs_are_many_and_balanced() -> None:
@@ -17,18 +18,19 @@ def test_pairs_are_many_and_balanced() -> None:
 
 
 def test_answers_to_like_questions_are_shown_precisely() -> None:
-    """By the lower end of the interval over all pairs."""
+    """By the share over all pairs, and by the lower end of its interval."""
     total = count_rates(load_pairs())
 
-    assert estimate_interval(total.hits, total.shown)[0] >= MIN_PRECISION
+    assert total.hits / total.shown >= MIN_PRECISION
+    assert estimate_interval(total.hits, total.shown)[0] >= MIN_LOWER_END
     assert total.hits / total.alike > 0.5
 
 
 def test_questions_turned_round_are_not_alike() -> None:
-    """Other roles of the same words, other order and opposite verbs; one kind is known to fail."""
+    """Other roles of the same words, other order and opposite verbs."""
     shown = [pair.one for pair in load_pairs() if pair.label != LIKE and pair.has_link]
 
-    assert shown == ["Can Postgres trigger a Lambda function?"]
+    assert shown == []
 
 
 def test_searches_are_measured() -> None:
