@@ -36,7 +36,7 @@ UNSPACED: Final = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 """A character of a script that writes no spaces between words."""
 LETTERS: Final = r"[^\W\u3040-\uffff]++"
 TOKENS: Final = re.compile(
-    rf"{UNSPACED}|(?:(?<![^\s`'\"(])--?)?{LETTERS}(?:[.+#'-]+{LETTERS})*+[+#]*"
+    rf"{UNSPACED}|(?:(?<![^\s`'\"(])--?)?{LETTERS}(?:[.+#'-]++{LETTERS})*[+#]*"
     r"|[=!<>&|*%^~+-]{2,3}|[*&|%^~@]|[<>](?= ?\d)"
 )
 """Words with their signs, such as `node.js`, `C++`, `don't` and `--hard`, and operators."""

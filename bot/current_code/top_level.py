@@ -7,7 +7,7 @@ MAX_LINE_CHARACTERS: Final = 200
 """Characters of a line that are searched."""
 MODIFIERS: Final = (
     r"(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async"
-    r"|sealed|partial|pub(?:\([a-z]{1,9}\))?|unsafe|open|data|local|suspend)\s++){0,6}+"
+    r"|sealed|partial|pub(?:\([a-z]{1,9}\))?|unsafe|open|data|local|suspend)\s++){0,6}"
 )
 DEFINITION: Final = re.compile(
     rf"{MODIFIERS}(?:(?:class|interface|enum(?:\s++class)?|struct|trait|object|record|module"

@@ -15,7 +15,7 @@ from contract.masking.kinds import SecretKind
 WORD_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 )
-PEM_GAP: Final = r"""(?:\s|\\[nr]|["'+>|,;*#`]|&gt;){0,60}+"""
+PEM_GAP: Final = r"""(?:\s|\\[nr]|["'+>|,;*#`]|&gt;){0,60}"""
 """White space, escaped ends of lines and quotation between the lines of a key."""
 PEM_FIELD: Final = r"(?:Proc-Type|DEK-Info|Version|Comment|Hash):[^\n\\]{0,200}+"
 PEM_LINE: Final = rf"(?:[A-Za-z0-9+/=]{{20,}}+|{PEM_FIELD})"

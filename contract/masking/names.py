@@ -50,14 +50,14 @@ BARE: Final = r"[A-Za-z0-9+/=_.~!@\#$%^*?-]"
 ASSIGNMENT: Final = re.compile(
     rf"""
     [A-Za-z0-9_.-]{{0,40}}+
-    (?:(?:>|&gt;)(?P<element>(?:[^\s<>&]|&amp;){{6,4096}}+)(?=</|&lt;/)
-    |(?:["'`*\]]|\\"){{0,3}}+\s{{0,8}}+
+    (?:(?:>|&gt;)(?P<element>(?:[^\s<>&]|&amp;){{6,4096}})(?=</|&lt;/)
+    |(?:["'`*\]]|\\"){{0,3}}\s{{0,8}}+
     (?::\ ?(?:str|string|String)\s{{0,2}}+(?==))?
     (?:(?:=>|:=|[:=]|：|是|为)[=>]?|,(?=\ ?["']))(?:[*_]{{1,2}}+(?=\s))?\s{{0,8}}+
     (?:[rbfu]?(?P<quote>["'`]|\\")(?P<quoted>[^"'`\\\s]{{6,4096}}+)(?=(?P=quote))
     |\*{{1,2}}+(?P<bold>[^\s*"'`\\]{{6,4096}}+)(?=\*)
     |(?P<bare>(?=(?:{BARE}|&amp;|&){{8}}){BARE}{{1,4096}}+
-    (?:&(?:amp;)?+(?!(?:[a-z]{{2,6}}|\#\d{{1,5}});|[\w.-]{{1,40}}=){BARE}{{1,256}}+){{0,8}})
+    (?:&(?:amp;)?(?!(?:[a-z]{{2,6}}|\#\d{{1,5}});|[\w.-]{{1,40}}=){BARE}{{1,256}}+){{0,8}})
     (?=[\s"'`,;<>&|)}}\]\\，。；]|$)))
     """,
     re.VERBOSE,
@@ -86,7 +86,7 @@ CURL_USER: Final = re.compile(
 """The option of curl with a name and a password."""
 DUMMY: Final = re.compile(
     r"""
-    ^(?:[<\[{(]|[*$%#@.?/\\~^-]{1,9}+[A-Za-z_]++\d{0,4}+(?:[.\-/\\:@#][A-Za-z_]*+\d{0,4}+)*+[/)}\]]?$
+    ^(?:[<\[{(]|[*$%#@.?/\\~^-]{1,9}+[A-Za-z_]++\d{0,4}+(?:[.\-/\\:@#][A-Za-z_]*+\d{0,4}+)*[/)}\]]?$
     |/?\^[\[(.]|%[A-Za-z][^A-Za-z\d]|\$\(|&lt;|0x|[A-Za-z]:[/\\]|\d{4}-\d\d-\d\d|(?:sha\d+|md5)[:-])|<secret:|&lt;secret:|\$\{|\{\{|\}|%\(|\(\)|\.\.\.|://
     |^p(?:ass|w|wd)\d*$|x{4,}|\*{3,}|\.{3,}|_{4,}|0{6,}|12345|abcdef|qwerty
     |change|example|placeholder|your|dummy|sample|redacted|insert|replace|enter_?|hidden|masked
@@ -97,7 +97,7 @@ DUMMY: Final = re.compile(
 )
 """Forms and words of values that are no secret."""
 IDENTIFIER: Final = re.compile(
-    r"[A-Za-z_]+\d{0,2}(?:[.\-_/:@#](?:[A-Za-z_]+\d{0,2}|\d{1,2}(?![A-Za-z\d])))*+"
+    r"[A-Za-z_]++\d{0,2}+(?:[.\-_/:@#](?:[A-Za-z_]++\d{0,2}+|\d{1,2}+(?![A-Za-z\d])))*"
 )
 """Words, joined as in identifiers and paths."""
 WORD: Final = re.compile(r"[A-Za-z_.-]+\d?")
@@ -105,7 +105,7 @@ READABLE: Final = re.compile(
     r"""
     arn:.*|[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}
     |(?=.*?(?<![A-Za-z\d])[A-Za-z]{3,12}\d{0,4}(?![A-Za-z\d]))
-    (?:(?:[A-Za-z]{1,12}\d{0,4}|[a-z\d]{1,7}|[A-Z\d]{1,7}|\d{1,10})(?:[/:._-]|\Z)){3,}+
+    (?:(?:[A-Za-z]{1,12}\d{0,4}|[a-z\d]{1,7}|[A-Z\d]{1,7}|\d{1,10})(?:[/:._-]|\Z)){3,}
     """,
     re.VERBOSE | re.ASCII,
 )

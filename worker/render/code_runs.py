@@ -12,13 +12,13 @@ SESSION_START: Final = re.compile(
 CODE_LINE: Final = re.compile(
     r"""
     (?: (?:async[ ])?def[ ]\w++[ ]?\( | class[ ]\w++[(:{ ] | @\w[\w.]*+(?:\(|\Z)
-      | (?:from[ ][\w.]++[ ])?import[ ][\w.*]++(?:,[ ]?[\w.*]++)*+(?:[ ]as[ ]\w++)?;?\Z
+      | (?:from[ ][\w.]++[ ])?import[ ][\w.*]++(?:,[ ]?[\w.*]++){0,99}(?:[ ]as[ ]\w++)?;?\Z
       | (?:if|elif|while|for|with|try|except|else|finally)\b.*+(?<=[:{])\Z
       | \#include[ ]?[<"] | \#!/ | //[ ] | /\* | \*/ | --[ ]\w
       | (?:export|const|let|var|function|func|fn|impl|struct|package|using|namespace|enum
           |public|private|protected|static|pub|int|void)[ ].*+(?<=[{;()=\[,])\Z
       | (?:const|let|var)[ ]\w++[ ]?=
-      | [\w.]++(?:\[[^\]\n]*+\])?+(?:,[ ]?\w++)*+[ ]?(?:[-+*/|&^%:]|\*\*)?=[ ]?[^\s=]
+      | [\w.]++(?:\[[^\]\n]*+\])?(?:,[ ]?\w++){0,99}[ ]?(?:[-+*/|&^%:]|\*\*)?=[ ]?[^\s=]
       | [\w.]++\(.*+(?<=[)({\[,:])\Z
       | [{}()\[\];,]++\Z | </?[a-zA-Z][^<>\n]*+> | "[^"\n]*+":[ ]
       | (?:SELECT|INSERT[ ]INTO|UPDATE|DELETE[ ]FROM|CREATE|ALTER|DROP|WHERE|FROM|JOIN)[ ]

@@ -43,10 +43,10 @@ from worker.render.work_limits import (
 UNSTABLE_LINE: Final = re.compile(
     r"""
     [ \t>]*+
-    (?: (?:[-+*]|\d{1,9}+[.)]) (?:[ \t]++(?:```|~~~)[^\n]*+)?+  # a list item without text
+    (?: (?:[-+*]|\d{1,9}+[.)]) (?:[ \t]++(?:```|~~~)[^\n]*+)?   # a list item without text
       | [>#*`~]{1,6} | \d{1,9}+                                  # a mark that may become longer
       | (?:```|~~~)[^\n]*+                                      # a fence's own line
-      | \|[^\n]*+ (?:\n[ \t>]*+ (?:\|[-:|\ \t]*+)?+ )?+         # a table's header or last row
+      | \|[^\n]*+ (?:\n[ \t>]*+ (?:\|[-:|\ \t]*+)? )?           # a table's header or last row
     )? [ \t]*+ \Z
     """,
     re.VERBOSE,

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from contract.code_languages import is_known_tag, split_info_string
 
 FENCE_LINE: Final = re.compile(
-    r"(?:[ \t]*+(?:>|(?:[-+*]|\d{1,9}+[.)])(?=[ \t])))*+[ \t]*+(?:`{3,}+|~{3,}+)(?P<info>[^`]*+)\Z"
+    r"(?:[ \t]*+(?:>|(?:[-+*]|\d{1,9}+[.)])(?=[ \t]))){0,99}"
+    r"[ \t]*+(?:`{3,}+|~{3,}+)(?P<info>[^`]*+)\Z"
 )
 GLUED_FENCE: Final = re.compile(
     r"(?P<before>[^`]*+)(?P<mark>`{3,}+)[ \t]*+(?P<info>[^`\s]*+)\s*+\Z"

@@ -20,7 +20,7 @@ PLACEHOLDER: Final = re.compile("\ufdd0(\\d++)\ufdd1")
 """Marks the position of an extracted piece; sanitized text never contains these characters."""
 
 CONTAINER_MARKER: Final = r"[ \t]*+(?:[-+*]|\d{1,9}[.)])(?=[ \t])|[ \t]*+>"
-CONTAINER_PREFIX: Final = re.compile(rf"(?:{CONTAINER_MARKER})*+[ \t]*+")
+CONTAINER_PREFIX: Final = re.compile(rf"(?:{CONTAINER_MARKER}){{0,99}}[ \t]*+")
 OPENING_FENCE: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*+\Z)|~{3,}+)(?P<info>.*+)\Z")
 QUOTE_MARK: Final = re.compile(r"[ \t]*+> ?")
 MAX_CLOSING_INDENT_COLUMNS: Final = 3
