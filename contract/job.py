@@ -22,6 +22,9 @@ FUNCTION_NAME: Final = "starchat.reply"
 JOB_DESCRIPTION: Final = "turn"
 """RQ's job description. It is constant: RQ's default would put the arguments into every log."""
 
+EVERY_SCOPE: Final = ""
+"""What a worker forgets when it may have missed which scope was meant."""
+
 MAX_JOB_BYTES: Final = 256 * 1024
 """A longer payload is rejected without being parsed."""
 

@@ -10,6 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from contract.app_access import AppAccess
+from contract.job import EVERY_SCOPE
 from worker.aio import STOP_STEP_SECONDS, cancel_and_wait
 from worker.answering.served_models import ServedModels
 from worker.engine import EngineHealth, EngineState, LoadError
@@ -198,13 +199,16 @@ class WorkerRuntime:
 
     async def _publish_status(self) -> None:
         models = self._services.models
-        await self._services.presence.publish_status(
+        is_new = await self._services.presence.publish_status(
             slots=self._slots,
             busy=models.running_replies,
             loading=models.is_loading(),
             reply_seconds=models.stable.reply_seconds.mean_seconds,
             models=models.list_models(),
         )
+        if is_new:
+            # Bots send commands to the workers that they know of: one to forget may be missed.
+            models.forget_prefixes(EVERY_SCOPE)
 
     async def _recover_jobs(self) -> None:
         """

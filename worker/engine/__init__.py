@@ -198,7 +198,7 @@ class Engine(Protocol):
         ...
 
     def clear_scope(self, scope: str) -> None:
-        """Erase every cached prefix within this scope."""
+        """Erase every cached prefix within this scope; an empty scope means all."""
         ...
 
     def read_stats(self) -> EngineStats:

@@ -150,7 +150,7 @@ class EngineClient:
             self._send_message({"abort": wire_id})
 
     def clear_scope(self, scope: str) -> None:
-        """Erase every cached prefix of this scope; a child that is loading has none."""
+        """Erase every cached prefix within this scope; a child that is loading has none."""
         self._send_message({"clear_scope": scope})
 
     def read_stats(self) -> EngineStats:

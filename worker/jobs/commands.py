@@ -10,6 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.job import EVERY_SCOPE
 
 log = structlog.get_logger()
 
@@ -34,8 +35,8 @@ class CommandListener:
         Call one of the handlers for each command.
 
         `stop_job` and `mark_edited` take a job id. `forget_scope` takes a scope (a team,
-        channel or thread) and erases its prefixes from the engine's KV cache. `request_drain`
-        shuts the worker down.
+        channel or thread, or `EVERY_SCOPE`) and erases its prefixes from the engine's KV cache.
+        `request_drain` shuts the worker down.
         """
         self._redis = connection
         self._channel = channel
@@ -45,7 +46,11 @@ class CommandListener:
         self._request_drain = request_drain
 
     async def listen_for_commands(self) -> None:
-        """Handle commands until cancelled. As always in RQ, an outage of Redis loses commands."""
+        """
+        Handle commands until cancelled. As always in RQ, an outage of Redis loses commands.
+
+        A lost forget would keep prefixes, so each new subscription forgets all of them.
+        """
         while True:
             try:
                 await self._read_commands()
@@ -53,11 +58,16 @@ class CommandListener:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _read_commands(self) -> None:
-        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+        async with self._redis.pubsub() as subscription:
             await subscription.subscribe(self._channel)
             while True:
                 message = await subscription.get_message(timeout=1.0)
-                if message is not None:
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":
+                    # redis-py also subscribes again by itself, after a lost connection.
+                    self._forget_scope(EVERY_SCOPE)
+                elif message["type"] == "message":
                     self._dispatch_command(message)
 
     def _dispatch_command(self, message: dict[str, Any]) -> None:

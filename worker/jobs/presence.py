@@ -25,8 +25,12 @@ class WorkerPresence:
         loading: bool,
         reply_seconds: float | None,
         models: tuple[ServedModel, ...] = (),
-    ) -> None:
-        """Publish the current status; `reply_seconds` is the mean duration of a reply."""
+    ) -> bool:
+        """
+        Publish the current status; return whether bots did not know of this worker until now.
+
+        `reply_seconds` is the mean duration of a reply.
+        """
         status = WorkerStatus(
             reported_at=await self._redis_time(),
             slots=slots,
@@ -35,7 +39,8 @@ class WorkerPresence:
             seconds_per_reply=reply_seconds,
             models=models,
         )
-        await self._redis.hset(keys.WORKER_STATUSES, self._name, status.model_dump_json())
+        report = status.model_dump_json()
+        return bool(await self._redis.hset(keys.WORKER_STATUSES, self._name, report))
 
     async def has_ready_peers(self) -> bool:
         """Return whether another live worker has its model loaded; delete old dead entries."""

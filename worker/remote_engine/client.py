@@ -107,7 +107,7 @@ class RemoteEngine:
             stream.end(FinishReason.STOPPED)
 
     def clear_scope(self, scope: str) -> None:
-        """Make every cached prefix of this scope's team unreachable."""
+        """Make every cached prefix of this scope's team unreachable; an empty one: of all."""
         self._tenants.forget_scope(scope)
 
     def read_stats(self) -> EngineStats:

@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 import secrets
+from typing import Final
+
+SECRET_BYTES: Final = 32
 
 
 class TenantKeys:
@@ -16,7 +19,7 @@ class TenantKeys:
 
     def __init__(self, session_secret: str) -> None:
         self._session_secret = session_secret.encode()
-        self._salt_secret = secrets.token_bytes(32)
+        self._salt_secret = secrets.token_bytes(SECRET_BYTES)
         self._epochs: dict[str, int] = {}
 
     def read_salt(self, scope: str) -> str:
@@ -25,7 +28,11 @@ class TenantKeys:
         return _sign(self._salt_secret, f"{team}:{self._epochs.get(team, 0)}")
 
     def forget_scope(self, scope: str) -> None:
-        """Give the team of a scope a new salt."""
+        """Give the team of a scope a new salt; all teams if the scope is empty."""
+        if not scope:
+            self._salt_secret = secrets.token_bytes(SECRET_BYTES)
+            self._epochs.clear()
+            return
         team = scope.partition("/")[0]
         self._epochs[team] = self._epochs.get(team, 0) + 1
 

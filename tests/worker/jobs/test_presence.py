@@ -32,6 +32,20 @@ async def test_published_status_is_readable_by_bots(
     assert client.hlen(keys.WORKER_STATUSES) == 0
 
 
+async def test_worker_learns_when_bots_did_not_know_of_it(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """At first, and after another worker took it for dead."""
+    presence = WorkerPresence(loop_client, "w1")
+
+    async def publish() -> bool:
+        return await presence.publish_status(slots=1, busy=0, loading=False, reply_seconds=None)
+
+    assert [await publish(), await publish()] == [True, False]
+    client.hdel(keys.WORKER_STATUSES, "w1")
+    assert [await publish(), await publish()] == [True, False]
+
+
 async def test_ready_peers_are_other_workers_with_a_model(
     client: redis.Redis, loop_client: Redis
 ) -> None:

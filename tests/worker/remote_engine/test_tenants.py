@@ -13,6 +13,10 @@ def test_salts_differ_by_team_and_end_with_forget() -> None:
     assert TenantKeys("secret").read_salt("T1/C1/1.0") != salt
     tenants.forget_scope("T1/C1/1.0")
     assert tenants.read_salt("T1/C2/2.0") != salt
+    others = tenants.read_salt("T2/C1/1.0")
+    tenants.forget_scope("")
+    assert tenants.read_salt("T2/C1/1.0") != others
+    assert tenants.read_salt("T1/C2/2.0") != salt
 
 
 def test_sessions_are_equal_in_all_workers_and_hide_the_thread() -> None:

@@ -133,8 +133,8 @@ def can_share(scope: str, other: str) -> bool:
 
 
 def is_within(scope: str, outer: str) -> bool:
-    """Whether a scope is the outer one or a part of it."""
-    return scope == outer or scope.startswith(f"{outer}/")
+    """Whether a scope is the outer one or a part of it; everything is within an empty one."""
+    return not outer or scope == outer or scope.startswith(f"{outer}/")
 
 
 def extends_prefix(prefix: CachedPrefix, num_common_tokens: int) -> bool:

@@ -103,6 +103,9 @@ def test_clear_scope_erases_the_host_cache(new_engine: EngineFactory) -> None:
     assert len(engine.host_cache) == 1
     assert sum(bool(page.any()) for page in pages) == 1
     assert run_counting_prefill(engine, ask_in_thread("again", 0, 5))[0] == len(THREADS[0]) + 1
+    engine.clear_prefixes("")
+    assert len(engine.host_cache) == 0
+    assert not engine.scheduler.slot_allocator.cached_prefixes
 
 
 def test_full_host_cache_evicts_the_oldest_prefix(new_engine: EngineFactory) -> None:
