@@ -37,6 +37,8 @@ class QuestionRetention:
     records: Records
     rules: RuleReader
     _due_at: float = field(init=False, default=0.0)
+    _without_rule: set[str] = field(init=False, default_factory=set)
+    """Channels without the rule at the last pass: during a rollout, other bots may have it on."""
 
     def build_question_sweeper(self) -> Sweeper:
         """Build a thread for it: a slow database delays no other one."""
@@ -60,10 +62,12 @@ class QuestionRetention:
         drop_old = partial(drop_unanswered_questions, before_ts=oldest)
         dropped = self.records.write(drop_old, LONG_USE_SECONDS)
         # The channels file may have switched the rule off while no bot ran.
-        for channel in self.records.read(partial(list_asked_channels, team=self.team)):
-            if not self._has_rule(channel):
-                drop = partial(drop_channel_questions, team=self.team, channel=channel)
-                dropped += self.records.write(drop, LONG_USE_SECONDS)
+        asked = self.records.read(partial(list_asked_channels, team=self.team))
+        without_rule = {channel for channel in asked if not self._has_rule(channel)}
+        due, self._without_rule = without_rule & self._without_rule, without_rule
+        for channel in due:
+            drop = partial(drop_channel_questions, team=self.team, channel=channel)
+            dropped += self.records.write(drop, LONG_USE_SECONDS)
         return dropped
 
     def _has_rule(self, channel: str) -> bool:
