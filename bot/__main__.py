@@ -13,6 +13,7 @@ from bot.smoke.command import run_smoke
 from contract import logs
 from contract.process_memory import protect_memory
 from contract.settings import SettingsError
+from contract.variable_names import log_unknown_variables
 
 SETTINGS_ERROR_EXIT_CODE = 2
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -51,6 +52,7 @@ def _run_bot() -> None:
     threading.Thread(target=_stop_on_signal, args=(stop,), name="signals", daemon=True).start()
     settings = Settings.from_environment()
     logs.configure_logging("bot", settings.starchat_log_level)
+    log_unknown_variables()
     Bot(settings).run_until(stop)
 
 

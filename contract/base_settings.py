@@ -9,7 +9,8 @@ from pydantic import SecretStr, field_validator, model_validator
 from contract.addresses import check_http_url, check_redis_url, normalize_ip_address
 from contract.listening_socket import describe_address_error
 from contract.proxies import PROXY_VARIABLES
-from contract.settings import EnvironmentSettings, setting_field
+from contract.settings import EnvironmentSettings, SettingsError, setting_field
+from contract.variable_names import find_unknown_variables
 
 BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
 """Prefixes of a bot token; the second belongs to rotating tokens."""
@@ -116,6 +117,15 @@ class BaseSettings(EnvironmentSettings):
                 expected = "must be an address that starts with http://"
                 raise ValueError(f"{variable} {expected}, not the given one") from None
         return self
+
+    @classmethod
+    def _check_variable_names(cls) -> None:
+        """Raise `SettingsError` if a variable has a former or a misspelt name."""
+        super()._check_variable_names()
+        former = cls.former_names.keys()
+        for variable, setting in find_unknown_variables().items():
+            if setting and variable not in former:
+                raise SettingsError(f"{variable} is no setting: did you mean {setting}?")
 
     def describe_health_error(self, error: OSError) -> str:
         """Return one line for an operator about a health address that cannot be bound."""

@@ -45,7 +45,7 @@ class EnvironmentSettings(BaseSettings):
     @classmethod
     def from_environment(cls) -> Self:
         """Parse the environment. Raises `SettingsError` with one line for the first wrong value."""
-        cls._reject_former_names()
+        cls._check_variable_names()
         try:
             return cls(**cls._load_secrets_from_files())
         except ValidationError as error:
@@ -108,7 +108,8 @@ class EnvironmentSettings(BaseSettings):
         return value.strip() if isinstance(value, str) else value
 
     @classmethod
-    def _reject_former_names(cls) -> None:
+    def _check_variable_names(cls) -> None:
+        """Raise `SettingsError` if a variable has a former name."""
         for former, name in cls.former_names.items():
             if os.environ.get(former):
                 raise SettingsError(f"{former} is now called {name}: set {name} instead")

@@ -10,6 +10,7 @@ from typing import Final
 from contract import logs
 from contract.process_memory import protect_memory
 from contract.settings import SettingsError
+from contract.variable_names import log_unknown_variables
 from worker.app import run_worker
 from worker.settings import Settings
 
@@ -31,6 +32,7 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         logs.configure_logging("worker", settings.starchat_log_level)
+        log_unknown_variables()
         failure = asyncio.run(_run_and_exit(settings))
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
