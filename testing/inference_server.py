@@ -77,7 +77,7 @@ class FakeInferenceServer:
         self.changed = asyncio.Condition()
         self.url = ""
         self.key = ""
-        self.model = MODEL_NAME
+        self.models = [MODEL_NAME]
 
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator["FakeInferenceServer"]:
@@ -119,7 +119,8 @@ class FakeInferenceServer:
         return await handler(request)
 
     async def _list_models(self, _: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": self.model, "max_model_len": CONTEXT_TOKENS}]})
+        entries = [{"id": name, "max_model_len": CONTEXT_TOKENS} for name in self.models]
+        return web.json_response({"data": entries})
 
     async def _show_props(self, _: web.Request) -> web.Response:
         return web.json_response({"default_generation_settings": {"n_ctx": CONTEXT_TOKENS}})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -47,6 +48,11 @@ BLAMED_SETTINGS: Final[dict[type[Exception], str]] = {
     ServerKeyError: "STARCHAT_ENGINE_KEY",
 }
 """The setting that an operator must look at, by what a look at the server raises."""
+LOOK_ERRORS: Final[tuple[type[Exception], ...]] = (
+    ServerUnreachableError,
+    ServerBusyError,
+    *BLAMED_SETTINGS,
+)
 WAITING_STAGE: Final = "waiting for the inference server"
 
 log = structlog.get_logger()
@@ -89,6 +95,7 @@ class ServerWatch:
         self.served_name = ""
         """The model's name at the server."""
         self._config = config
+        self._host = urlsplit(config.url).netloc
         self._dialect = DIALECTS[config.dialect]
         self._server = server
         self._build_call = build_call
@@ -137,16 +144,17 @@ class ServerWatch:
         while True:
             try:
                 await self._look_at_server()
-            except (ServerUnreachableError, ServerBusyError) as error:
+            except LOOK_ERRORS as error:
+                setting = BLAMED_SETTINGS.get(type(error))
+                # A server that was ready once has right settings: it restarts, or a proxy answers.
+                if setting is not None and self._model_info is None:
+                    self._update_health(state=EngineState.FAILED, error=str(error), setting=setting)
+                    return
                 failed_looks += 1
                 if failed_looks >= FAILED_LOOKS:
                     self._report_away(str(error))
                 await self._pause(delay)
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
-            except tuple(BLAMED_SETTINGS) as error:
-                setting = BLAMED_SETTINGS[type(error)]
-                self._update_health(state=EngineState.FAILED, error=str(error), setting=setting)
-                return
             else:
                 delay, failed_looks = MIN_RETRY_SECONDS, 0
                 await self._pause(self._config.watch_seconds)
@@ -202,13 +210,13 @@ class ServerWatch:
             raise ServerUnreachableError("the server is too busy for a first request")
 
     def _report_away(self, reason: str) -> None:
-        if self.health.state is not EngineState.READY:
+        stage = f"{WAITING_STAGE} at {self._host}: {reason}"
+        was_ready = self.health.state is EngineState.READY
+        if not was_ready and stage == self.health.stage:
             return
-        log.warning("remote_engine_away", reason=reason)
-        restarts = self.health.restarts + 1
-        self._update_health(
-            state=EngineState.LOADING, stage=WAITING_STAGE, fraction=0.0, restarts=restarts
-        )
+        log.warning("remote_engine_away", host=self._host, reason=reason)
+        restarts = self.health.restarts + was_ready
+        self._update_health(state=EngineState.LOADING, stage=stage, fraction=0.0, restarts=restarts)
 
     def _update_health(self, **fields: Any) -> None:
         self.health = replace(self.health, **fields)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
@@ -15,7 +16,9 @@ from worker.engine import (
     SamplingParams,
     Tokens,
 )
+from worker.remote_engine.client import RemoteEngine
 
+NewEngine = Callable[..., RemoteEngine]
 PROMPT = (5, 7, 11)
 
 

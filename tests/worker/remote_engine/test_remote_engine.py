@@ -2,25 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 
-from testing.inference_server import STOP_ID, VOCAB_SIZE, FakeInferenceServer, Fault, next_ids
+from testing.inference_server import STOP_ID, FakeInferenceServer, Fault, next_ids
 from tests.worker.remote_engine.engine_contract import (
     CHECKS,
     PROMPT,
+    NewEngine,
     build_request,
     check_abort,
     collect_reply,
 )
 from worker.engine import (
     Engine,
-    EngineHealth,
     EngineLostError,
     EngineState,
     Finished,
@@ -29,49 +28,7 @@ from worker.engine import (
     RequestRefusedError,
     Tokens,
 )
-from worker.remote_engine.client import RemoteEngine
 from worker.remote_engine.dialects import DIALECTS
-from worker.remote_engine.server_watch import RemoteConfig
-
-NewEngine = Callable[..., RemoteEngine]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FakeInferenceServer]:
-    """A server that listens."""
-    async with FakeInferenceServer().serve() as server:
-        yield server
-
-
-@pytest.fixture
-def tokenizer_directory(tmp_path: Path) -> Path:
-    """A directory with what a remote engine reads of a checkpoint, apart from the tokenizer."""
-    config = {"vocab_size": VOCAB_SIZE, "n_positions": 1024, "eos_token_id": STOP_ID}
-    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-async def new_engine(
-    server: FakeInferenceServer, tokenizer_directory: Path
-) -> AsyncIterator[NewEngine]:
-    """A function that makes engines, which are shut down at the end."""
-    engines: list[RemoteEngine] = []
-
-    def make(dialect: str = "vllm", **fields: object) -> RemoteEngine:
-        changes: list[EngineHealth] = []
-        settings = {"url": server.url, "watch_seconds": 0.05, **fields}
-        config = RemoteConfig(
-            model=str(tokenizer_directory),
-            dialect=dialect,
-            **settings,  # type: ignore[arg-type]
-        )
-        engines.append(RemoteEngine(config, on_change=changes.append))
-        return engines[-1]
-
-    yield make
-    for engine in engines:
-        await engine.shut_down()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
