@@ -156,6 +156,41 @@ def test_request_with_nan_logits_fails_alone(models: Models, new_engine: EngineF
     }
 
 
+def test_cancelled_prefill_leaves_no_nan(models: Models, new_engine: EngineFactory) -> None:
+    """Before its first logits nothing else shows that its KV is unusable."""
+    table = models("llama").network.get_input_embeddings().weight  # type: ignore[operator]
+    kept = table[POISON_TOKEN].clone()
+    engine = new_engine("llama", slots=2, max_step_tokens=16)
+    try:
+        table[POISON_TOKEN] = torch.nan
+        bad = Request("bad", (*[20] * 14, POISON_TOKEN, *[20] * 40), GREEDY_SAMPLING)
+        assert engine.add_request(bad) is None
+        engine.run_step()
+        assert engine.cancel_request(bad.id)
+    finally:
+        table[POISON_TOKEN] = kept
+    # A short prompt decodes in that slot, beside a longer one, before the NaN's position.
+    requests = [Request("short", (20, 21), GREEDY_SAMPLING), GOOD_REQUESTS[4]]
+    replies = run_requests(engine, requests, allow_errors=True)
+
+    expected = reference_greedy(models("llama").network, requests[0])
+    assert replies["short"] == EngineReply(expected, FinishReason.LENGTH)
+    assert replies[GOOD_REQUESTS[4].id] == expected_replies("llama")[GOOD_REQUESTS[4].id]
+
+
+def test_cancelled_prefill_keeps_its_prefix(new_engine: EngineFactory) -> None:
+    """An edited question continues from what its first text had computed."""
+    engine = new_engine(slots=1, max_step_tokens=8)
+    first = replace(GOOD_REQUESTS[4], scope="T")
+    engine.add_request(first)
+    engine.run_step()
+    engine.cancel_request(first.id)
+    engine.add_request(replace(first, id="edited"))
+    engine.admit_waiting()
+
+    assert engine.scheduler.running["edited"].num_computed_tokens == 16
+
+
 def test_request_that_breaks_the_step_fails_alone(models: Models) -> None:
     """The others are prefilled again, with the same replies."""
     model = models("bigcode")

@@ -78,6 +78,15 @@ class KVCache:
         for block in self._blocks:
             block[:, slot, :, start:].zero_()
 
+    def is_finite(self, slot: int, num_tokens: int) -> bool:
+        """Whether the KV of a slot's first tokens holds numbers only: no NaN, no infinity."""
+        with torch.inference_mode():
+            # A sum needs no memory for a mask. If it overflows, a usable prefix is lost, no more.
+            sums = [
+                block[:, slot, :, :num_tokens].sum(dtype=torch.float32) for block in self._blocks
+            ]
+            return bool(torch.stack(sums).isfinite().all())
+
     def zero_slots(self) -> None:
         """Zero all slots; on a CPU this takes their memory from the system."""
         for block in self._blocks:

@@ -164,7 +164,12 @@ class EngineCore:
         return output
 
     def _finish_request(self, request_id: str, reason: FinishReason) -> FinishedRequest | None:
-        state = self.scheduler.remove_request(request_id)
+        state = self.scheduler.running.get(request_id)
+        # The logits have shown only of a finished prefill that its KV is usable.
+        is_finite = state is None or self._kv_cache.is_finite(state.slot, state.num_computed_tokens)
+        if state is not None and not is_finite:
+            self._kv_cache.zero_slot(state.slot)
+        state = self.scheduler.remove_request(request_id, keep_prefix=is_finite)
         return _describe_finish(state, reason) if state else None
 
     def _execute_step(self, step: list[ScheduledRequest], output: StepOutput) -> None:
