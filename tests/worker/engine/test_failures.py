@@ -28,6 +28,12 @@ Models = Callable[[str], LoadedModel]
 POISON_TOKEN = 13
 """Token id that breaks `FragileModel`."""
 
+CPU_MEMORY_ERROR = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)"
+)
+"""As PyTorch raises it."""
+
 GOOD_REQUESTS = [
     Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY_SAMPLING) for n in range(5)
 ]
@@ -51,7 +57,9 @@ class FragileModel(nn.Module):
         if self.times and POISON_TOKEN in input_ids:
             self.times -= 1
             slots = rest["packed"].kv_cache
-            if not isinstance(self.error, torch.OutOfMemoryError):
+            if self.error is not CPU_MEMORY_ERROR and not isinstance(
+                self.error, torch.OutOfMemoryError
+            ):
                 for index in range(len(slots.layers)):
                     slots.layer_view(index).fill_(torch.nan)
             raise self.error
@@ -237,7 +245,7 @@ def test_sampled_reply_survives_a_failed_step(models: Models) -> None:
     assert replies["warm"] == expected
 
 
-@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError(), CPU_MEMORY_ERROR])
 def test_out_of_memory_halves_the_step(models: Models, error: Exception) -> None:
     """Every request is still served."""
     engine = make_fragile_engine(models("bigcode"), error, times=1)
@@ -251,7 +259,8 @@ def test_out_of_memory_halves_the_step(models: Models, error: Exception) -> None
 
 
 @pytest.mark.parametrize(
-    ("error", "num_cached_tokens"), [(torch.OutOfMemoryError(), 44), (RuntimeError("broken"), 0)]
+    ("error", "num_cached_tokens"),
+    [(torch.OutOfMemoryError(), 44), (CPU_MEMORY_ERROR, 44), (RuntimeError("broken"), 0)],
 )
 def test_device_out_of_memory_keeps_the_slots(
     models: Models, error: Exception, num_cached_tokens: int

@@ -13,6 +13,8 @@ STICKY_ERRORS: Final = (
 """CUDA's texts of errors after which every call of the process fails."""
 DEVICE_WORDS: Final = ("CUDA", "cuDNN", "CUDNN", "CUBLAS", "NCCL")
 """Words of errors that come from the device's libraries."""
+CPU_ALLOCATOR: Final = "DefaultCPUAllocator: "
+"""PyTorch's text of an error of a CPU that is out of memory."""
 MAX_REASON_CHARACTERS: Final = 200
 
 
@@ -33,6 +35,14 @@ def is_device_lost(error: Exception, device: torch.device) -> bool:
         word in text for word in DEVICE_WORDS
     )
     return is_from_device and not _responds(device)
+
+
+def is_allocation_refused(error: Exception) -> bool:
+    """Whether PyTorch did not get memory for a tensor. What is in other tensors is unharmed."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    # On a CPU it is a plain `RuntimeError`.
+    return isinstance(error, RuntimeError) and CPU_ALLOCATOR in _first_line(error)
 
 
 def describe_error(error: Exception) -> str:

@@ -22,7 +22,11 @@ from torch import nn
 from worker.engine import DeviceLostError, FinishReason, Request
 from worker.engine.attention.host_arena import HostPages
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.core.device_errors import describe_error, is_device_lost
+from worker.engine.core.device_errors import (
+    describe_error,
+    is_allocation_refused,
+    is_device_lost,
+)
 from worker.engine.core.model_runner import ModelRunner, StepLogits, StepReplay
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS
 from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
@@ -228,19 +232,19 @@ class EngineCore:
         """
         Fail only the requests to blame.
 
-        The KV cache is lost, except where the device ran out of memory.
+        The KV cache is lost, except where PyTorch did not get memory for a tensor.
         """
         self._check_device(error)
         output.error = describe_error(error)
         self._good_steps = 0
-        keeps_kv = isinstance(error, torch.OutOfMemoryError)
+        keeps_kv = is_allocation_refused(error)
         if keeps_kv or isinstance(error, MemoryError):
             self.scheduler.max_step_tokens = max(
                 MIN_STEP_TOKENS, self.scheduler.max_step_tokens // 2
             )
-        if isinstance(error, MemoryError):
-            # Memory of the host. Memory of the device has nothing to do with this cache.
-            self.host_cache.drop_all()
+            if not isinstance(error, torch.OutOfMemoryError):
+                # Memory of the host. Memory of a GPU has nothing to do with this cache.
+                self.host_cache.drop_all()
         if keeps_kv:
             # The step wrote only beyond what its requests count as computed.
             torch.cuda.empty_cache()

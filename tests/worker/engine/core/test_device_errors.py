@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from worker.engine.core.device_errors import describe_error, is_device_lost
+from worker.engine.core.device_errors import describe_error, is_allocation_refused, is_device_lost
 
 WORKING = torch.device("cpu")
 BROKEN = torch.device("cuda")
@@ -101,3 +101,14 @@ def test_log_has_class_and_first_line() -> None:
     assert describe_error(error) == "AcceleratorError: CUDA error: misaligned address"
     assert describe_error(MemoryError()) == "MemoryError"
     assert len(describe_error(ValueError("x" * 1000))) == 212
+
+
+def test_refused_allocation_is_told_from_other_errors() -> None:
+    """A CPU refuses with a plain error, which only its text distinguishes."""
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+    assert is_allocation_refused(refused.value)
+    assert is_allocation_refused(torch.OutOfMemoryError())
+    assert not is_allocation_refused(RuntimeError("broken"))
+    assert not is_allocation_refused(MemoryError())
