@@ -14,10 +14,15 @@ BYTE_ORDER_MARKS: Final = (
 )
 """Mark at the beginning of a text, and its encoding. A text without one is UTF-8."""
 MAGIC_NUMBERS: Final = (
-    *(b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF"),
-    *(b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3", b"SQLite format 3", b"{\\rtf"),
+    *(b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"GIF87a", b"GIF89a", b"\xff\xd8\xff"),
+    *(b"\x7fELF", b"7z\xbc\xaf", b"\xfd7zXZ", b"ID3\2", b"ID3\3", b"ID3\4", b"{\\rtf1"),
+    *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
 )
-"""Beginnings of common binary files, some of which are otherwise text for a while."""
+"""
+Beginnings of common binary files, some of which are otherwise text for a while.
+
+None is a word that a text may begin with, such as ID3.
+"""
 CONTROL_CHARACTERS: Final = re.compile("[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 """Control characters besides white space, backspace and the escape of terminal colors."""
 MAX_CONTROL_SHARE: Final = 0.01

@@ -34,6 +34,16 @@ def test_text_is_decoded_without_its_mark(content: bytes) -> None:
     assert decode_content(content, is_cut=False) == TEXT
 
 
+@pytest.mark.parametrize(
+    "word", ["ID3", "RIFF", "BZh", "BZh9", "OggS", "GIF8", "SQLite format 3", "{\\rtf"]
+)
+def test_text_may_begin_with_the_name_of_a_format(word: str) -> None:
+    """A file is binary by more than the letters that its format begins with."""
+    text = f"{word} is a name.\n"
+
+    assert decode_content(text.encode(), is_cut=False) == text
+
+
 def test_byte_order_mark_is_told() -> None:
     """A difference without it would not apply to the file."""
     for encoding, mark in (("utf-8", b"\xef\xbb\xbf"), ("utf-16-le", b"\xff\xfe")):
@@ -68,7 +78,8 @@ def test_any_text_is_exact_or_refused(text: str) -> None:
     "content",
     [
         b"\x89PNG\r\n\x1a\n", b"%PDF-1.7\n", b"PK\x03\x04rest", b"\x1f\x8b\x08", b"GIF89a",
-        b"\x7fELF\x02",
+        b"\x7fELF\x02", b"ID3\x04title", b"BZh91AY&SYrest", b"RIFF\x10\0\0\0WAVE", b"OggS\0\x02",
+        b"SQLite format 3\0",
         b"text\0text", b"\xff\xfe\x00\x00a\0\0\0", b"caf\xe9\n", b"\x01\x02\x03\x04", b"{\\rtf1",
         b"\xff\xfea",
     ],
