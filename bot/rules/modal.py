@@ -195,7 +195,14 @@ def _number(value: object, minimum: float, maximum: float, *, is_decimal: bool =
         "min_value": f"{minimum:g}",
         "max_value": f"{maximum:g}",
     }
-    return element | ({} if value is None else {"initial_value": str(value)})
+    return element | ({} if value is None else {"initial_value": _write_number(value)})
+
+
+def _write_number(value: object) -> str:
+    """Return a number in digits: Slack names no exponents, and might refuse the form."""
+    if isinstance(value, float) and abs(value) < 1:
+        return f"{value:.10f}".rstrip("0").rstrip(".")
+    return str(value)
 
 
 def _plain(words: Translatable | str, language: Language) -> Block:

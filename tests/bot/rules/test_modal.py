@@ -47,6 +47,15 @@ def test_forms_are_valid_for_slack() -> None:
         assert validate_view(view, "modal")
 
 
+def test_small_number_is_shown_in_digits() -> None:
+    """Python writes 0.00001 with an exponent."""
+    rules = ChannelRules(temperature=0.00001, top_p=1e-7)
+    elements = find_elements(build_modal(ADDRESS, rules, language=Language.ENGLISH))
+
+    assert elements["temperature"]["initial_value"] == "0.00001"
+    assert elements["top_p"]["initial_value"] == "0.0000001"
+
+
 def test_form_shows_the_present_rules() -> None:
     """Every rule has an input."""
     elements = find_elements(build_modal(ADDRESS, FULL, language=Language.ENGLISH))
