@@ -92,12 +92,13 @@ def parse_submission(body: Json) -> Submission:
 
 
 def apply_typed_values(
-    stored: ChannelRules, typed: Mapping[str, Any]
+    stored: ChannelRules, typed: Mapping[str, Any], file: ChannelRules | None = None
 ) -> tuple[ChannelRules | None, dict[str, Translatable]]:
     """
     Return the stored rules with what was typed, or else a sentence for each wrong input.
 
-    Bots in the list of users stay: Slack's form cannot show them.
+    Bots in the list of users stay: Slack's form cannot show them. The choice of who may ask takes
+    the people or the group that it needs from the channels file, if that locks them.
     """
     prompt = str(typed.get("prompt") or "")
     if mask_secrets(prompt) != prompt:
@@ -106,13 +107,17 @@ def apply_typed_values(
     if "users" in typed:
         bots = [user for user in stored.users if user.startswith("B")]
         values["users"] = [*typed["users"], *(bot for bot in bots if bot not in typed["users"])]
+    needed = {WhoMayAsk.LIST.value: "users", WhoMayAsk.GROUP.value: "group"}.get(values["who"])
+    if needed and file is not None and needed in file.set_keys and not values[needed]:
+        # The stored rules must be whole without the file.
+        values[needed] = file.model_dump(mode="json")[needed]
     try:
         return ChannelRules.model_validate_json(json.dumps(values), strict=True), {}
     except ValidationError as error:
         wrong = {_find_wrong(details, values) for details in error.errors()}
-    sentences = {key: words for key, words in FORM_EXPECTATIONS.items() if key in wrong}
     # An input that the operator has locked is not in the form.
-    return None, {key if key in typed else "who": sentence for key, sentence in sentences.items()}
+    shown = {key if key in typed else "who" for key in wrong}
+    return None, {key: words for key, words in FORM_EXPECTATIONS.items() if key in shown}
 
 
 def _find_wrong(details: ErrorDetails, values: Mapping[str, Any]) -> str:

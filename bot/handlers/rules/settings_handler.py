@@ -112,7 +112,9 @@ class SettingsHandler:
     def _save_form(self, submission: Submission) -> Json:
         address = submission.address
         stored = self.rules.store.load_rules(self.identity.team, address.channel)
-        rules, errors = apply_typed_values(stored.rules, submission.typed)
+        rules, errors = apply_typed_values(
+            stored.rules, submission.typed, self.rules.file.get(address.channel)
+        )
         errors |= self._check_group(submission, stored.rules)
         if rules is None or errors:
             language = self.languages.find_personal(submission.user)

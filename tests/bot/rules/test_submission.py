@@ -11,6 +11,7 @@ from bot.rules.submission import (
     apply_typed_values,
     parse_submission,
 )
+from bot.rules.texts import FORM_EXPECTATIONS
 from contract.job import Streaming
 from contract.language import Language
 from testing.secret_samples import SampleMaker
@@ -95,7 +96,23 @@ def test_error_of_a_locked_input_is_shown_at_the_choice_that_needs_it() -> None:
     """Slack shows errors below the inputs of the form only."""
     _, errors = apply_typed_values(DEFAULT_RULES, {"who": "list"})
 
-    assert list(errors) == ["who"]
+    assert errors == {"who": FORM_EXPECTATIONS["who"]}
+
+
+@pytest.mark.parametrize(
+    "needed", [{"who": "list", "users": ("U1A",)}, {"who": "group", "group": "S0123456789"}]
+)
+def test_choice_takes_what_it_needs_from_the_channels_file(needed: Json) -> None:
+    """The file may lock the people, and leave the choice to the form."""
+    whole = ChannelRules.model_validate(needed)
+    file = ChannelRules.model_validate({key: needed[key] for key in needed if key != "who"})
+    rules, errors = apply_typed_values(DEFAULT_RULES, {"who": needed["who"], "prompt": "p"}, file)
+
+    assert errors == {}
+    assert rules is not None
+    assert (rules.who, rules.users, rules.group) == (whole.who, whole.users, whole.group)
+    rules, errors = apply_typed_values(DEFAULT_RULES, {"who": "everyone"}, file)
+    assert (rules, errors) == (DEFAULT_RULES, {})
 
 
 def test_bots_in_the_list_stay() -> None:
