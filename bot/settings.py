@@ -16,6 +16,8 @@ from contract.settings import EnvironmentSettings, setting_field
 APP_TOKEN_PREFIXES: Final = ("xapp-",)
 """Prefix of an app-level token."""
 
+BOT_ID: Final = re.compile(r"[ABUW][A-Z0-9]{2,63}", re.ASCII)
+"""Slack's id of an app, a bot or a user."""
 USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,63}", re.ASCII)
 """Slack's id of a user."""
 
@@ -175,7 +177,7 @@ class Settings(DatabaseSettings, BaseSettings):
         if not isinstance(value, str):
             return value
         ids = frozenset(part.strip() for part in value.split(",") if part.strip())
-        if not all(i.isalnum() and i.isascii() for i in ids):
+        if not all(re.fullmatch(BOT_ID, i) for i in ids):
             raise ValueError("contains something other than ids")
         return ids
 

@@ -49,7 +49,9 @@ def test_tokens_are_the_only_required_settings(monkeypatch: pytest.MonkeyPatch) 
         ("STARCHAT_MAX_PENDING", "0", "a whole number from 1 to 100000"),
         ("STARCHAT_EXTERNAL_USERS", "denied", "allow or deny"),
         ("STARCHAT_GUESTS", "yes", "allow or deny"),
-        ("STARCHAT_ALLOWED_BOTS", "B1,../x", "ids of bots"),
+        ("STARCHAT_ALLOWED_BOTS", "B01,../x", "ids of bots"),
+        ("STARCHAT_ALLOWED_BOTS", "jenkins", "ids of bots"),
+        ("STARCHAT_ALLOWED_BOTS", "b0123456", "ids of bots"),
     ],
 )
 def test_invalid_setting_gives_one_line(
