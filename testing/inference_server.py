@@ -61,7 +61,7 @@ class FakeInferenceServer:
 
     `gate` holds every stream after its first id while it is clear. `running` counts open streams,
     `most_running` is its maximum, `posts` are the bodies received and `aborted` the names of
-    aborted requests.
+    aborted requests. `peers` are the addresses from which each call came.
     """
 
     def __init__(self) -> None:
@@ -78,6 +78,7 @@ class FakeInferenceServer:
         self.url = ""
         self.key = ""
         self.models = [MODEL_NAME]
+        self.peers: list[tuple[str, int]] = []
 
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator["FakeInferenceServer"]:
@@ -114,6 +115,8 @@ class FakeInferenceServer:
     async def _check_key(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
+        if request.transport is not None:
+            self.peers.append(request.transport.get_extra_info("peername"))
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
             return web.json_response({"error": "key"}, status=HTTPStatus.UNAUTHORIZED)
         return await handler(request)

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     )
     starchat_engine_url: str = setting_field(
         "",
-        "an address that starts with http:// or https://, without a password",
+        "the base of an address with http:// or https://, without a password and a request's route",
         "Address of an inference server that runs the model instead of this worker, without `/v1`. "
         "`STARCHAT_MODEL` names the tokenizer then, and settings of weights and steps do nothing.",
     )
@@ -266,7 +266,10 @@ class Settings(BaseSettings):
     @field_validator("starchat_engine_url")
     @classmethod
     def _drop_version(cls, url: str) -> str:
-        return url.rstrip("/").removesuffix("/v1")
+        address = url.rstrip("/")
+        if address.endswith(("/completions", "/completion", "/generate")):
+            raise ValueError("a request's route")
+        return address.removesuffix("/v1")
 
     @field_validator("starchat_engine_key")
     @classmethod
@@ -286,6 +289,17 @@ class Settings(BaseSettings):
                 "STARCHAT_CANARY must be unset with STARCHAT_ENGINE_URL, "
                 f"not '{self.starchat_canary}': split the traffic at the inference server"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_engine_url_is_set(self) -> Self:
+        for name in ("starchat_engine_key", "starchat_engine_dialect"):
+            if (
+                name in self.model_fields_set
+                and getattr(self, name)
+                and not self.starchat_engine_url
+            ):
+                raise ValueError(f"{name.upper()} needs STARCHAT_ENGINE_URL, which is unset")
         return self
 
     @model_validator(mode="after")

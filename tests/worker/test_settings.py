@@ -10,6 +10,8 @@ ENVIRONMENT = {
     "REDIS_URL": "redis://127.0.0.1",
     "STARCHAT_LEASE_SECONDS": "3",
 }
+SERVER = "http://10.0.0.5:8000/v1"
+URL = "the base of an address with http:// or https://, without a password and a request's route"
 ADDRESS = "an address that starts with http and ends with /api/"
 LEASE = {"STARCHAT_LEASE_SECONDS": "15"}
 CANARY = "a model, a colon and a share of the threads from 1% to 50%, as in /models/new:10%"
@@ -29,6 +31,11 @@ REDIS = (
         ),
         ("SLACK_API_URL", "https://slack.com", f"must be {ADDRESS}, not 'https://slack.com'"),
         ("REDIS_URL", "http://127.0.0.1", f"must be {REDIS}, not the given one"),
+        (
+            "STARCHAT_ENGINE_URL",
+            f"{SERVER}/completions",
+            f"must be {URL}, not '{SERVER}/completions'",
+        ),
         ("STARCHAT_CANARY", "/m:60%", f"must be {CANARY}, not '/m:60%'"),
         ("STARCHAT_CANARY", "/m", f"must be {CANARY}, not '/m'"),
         ("STARCHAT_CANARY", ":5%", f"must be {CANARY}, not ':5%'"),
@@ -48,6 +55,16 @@ def test_wrong_value_is_rejected_with_one_line(
     with pytest.raises(SettingsError) as raised:
         Settings.from_environment()
     assert str(raised.value) == f"{name} {line}"
+
+
+@pytest.mark.parametrize("name", ["STARCHAT_ENGINE_KEY", "STARCHAT_ENGINE_DIALECT"])
+def test_server_settings_need_its_address(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without it, the worker would load the model itself."""
+    for variable, given in (ENVIRONMENT | LEASE | {name: "sglang"}).items():
+        monkeypatch.setenv(variable, given)
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment()
+    assert str(raised.value) == f"{name} needs STARCHAT_ENGINE_URL, which is unset"
 
 
 def test_canary_has_a_model_and_a_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ class RemoteEngine:
                     yield event
         except (ServerUnreachableError, ServerKeyError, DialectError) as error:
             log.warning("remote_request_lost", reason=str(error))
-            self._watch.doubt_server(str(error))
+            self._watch.note_loss(error)
             raise EngineLostError(str(error)) from error
         except ServerRefusedError as error:
             raise RequestRefusedError(str(error)) from error

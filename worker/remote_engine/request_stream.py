@@ -22,6 +22,7 @@ from worker.remote_engine.dialects.base import (
     DialectError,
     Piece,
     RemoteCall,
+    WrongPromptError,
     read_ids,
 )
 from worker.remote_engine.server import (
@@ -175,7 +176,7 @@ class RequestStream:
         if len(ids) > room:
             ids, reason = ids[:room], FinishReason.LENGTH
         if (ids or reason) and not self.is_prompt_proved and self._needs_proof():
-            raise DialectError("the server does not say which prompt it read")
+            raise WrongPromptError("the server does not say which prompt it read")
         if ids:
             self._new_tokens += len(ids)
             self._load.add_tokens(len(ids))
@@ -197,12 +198,12 @@ class RequestStream:
         return piece.ids[len(piece.ids) - num_new :]
 
     def _prove_prompt(self, piece: Piece) -> None:
-        """Raise `DialectError` if the server read another prompt: control tokens would be open."""
+        """Raise `WrongPromptError` if the server read another prompt."""
         prompt = self.call.request.prompt
         if piece.prompt_ids is not None and piece.prompt_ids != prompt:
-            raise DialectError("the server read other token ids than it was sent")
+            raise WrongPromptError("the server read other token ids than it was sent")
         if piece.prompt_tokens is not None and piece.prompt_tokens != len(prompt):
-            raise DialectError("the server read another number of tokens than it was sent")
+            raise WrongPromptError("the server read another number of tokens than it was sent")
         if piece.prompt_ids is not None or piece.prompt_tokens is not None:
             self.is_prompt_proved = True
 

@@ -1,6 +1,8 @@
 """HTTP connection to an inference server: JSON, streams, and one kind of error for each cause."""
 
+import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -13,7 +15,18 @@ from worker.remote_engine.sse import SseParser
 
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 120.0
-"""Seconds without a byte after which a stream counts as lost."""
+"""
+Seconds without a byte after which a stream counts as lost, from its first event on.
+
+Before it, a request may wait in the server's queue. Its deadline is the only bound.
+"""
+KEEPALIVE_OPTIONS: Final = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+)
+"""Level, name and value: a host that vanishes is noticed within a minute, in any queue."""
 MAX_JSON_BYTES: Final = 4 * 1024 * 1024
 DEFAULT_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 30.0
@@ -33,6 +46,14 @@ REFUSALS: Final = frozenset(
 
 class ServerUnreachableError(Exception):
     """The server does not answer, or a stream broke."""
+
+
+class ServerStatusError(ServerUnreachableError):
+    """The server answers one request with an unexpected status."""
+
+
+class ServerSilentError(ServerUnreachableError):
+    """A stream that had begun sends nothing for too long."""
 
 
 class ServerBusyError(Exception):
@@ -101,9 +122,7 @@ class InferenceServer:
     @asynccontextmanager
     async def stream_events(self, call: HttpPost) -> AsyncIterator[AsyncIterator[Json]]:
         """Send a POST and give its events; leaving the context closes the stream."""
-        timeout = aiohttp.ClientTimeout(
-            total=None, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
-        )
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         try:
             async with self._open(call, timeout) as response:
                 _check_status(response)
@@ -131,17 +150,38 @@ class InferenceServer:
 
     def _connect(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # The number of requests is bounded by the slots.
-            connector = aiohttp.TCPConnector(limit=0)
+            # The number of requests is bounded by the slots. No connection is used twice: the
+            # server may close an idle one just when a request is sent, which is not repeated.
+            connector = aiohttp.TCPConnector(
+                limit=0, force_close=True, socket_factory=_create_socket
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector, trust_env=False, auto_decompress=False
             )
         return self._session
 
 
+def _create_socket(address: Any) -> socket.socket:
+    """Return a socket for one of `getaddrinfo`'s results that notices a vanished host."""
+    family, kind, protocol = address[:3]
+    created = socket.socket(family, kind, protocol)
+    for level, name, value in KEEPALIVE_OPTIONS:
+        if hasattr(socket, name):  # macOS names one of them otherwise
+            created.setsockopt(level, getattr(socket, name), value)
+    return created
+
+
 async def _iterate_events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
-    parser = SseParser()
-    async for chunk in response.content.iter_any():
+    parser, chunks = SseParser(), response.content.iter_any()
+    silence_seconds: float | None = None
+    while True:
+        try:
+            async with asyncio.timeout(silence_seconds):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise ServerSilentError(f"the stream was silent for {SILENCE_SECONDS:g} s") from None
+        if chunk is None:
+            return
         try:
             events = parser.feed(chunk)
         except ValueError as error:
@@ -149,6 +189,7 @@ async def _iterate_events(response: aiohttp.ClientResponse) -> AsyncIterator[Jso
         for data in events:
             if data == STREAM_END:
                 return
+            silence_seconds = SILENCE_SECONDS
             yield _parse_json(data)
 
 
@@ -181,7 +222,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         raise ServerKeyError(f"the server rejects the key (status {status})")
     if status in REFUSALS:
         raise ServerRefusedError(f"the server refuses this request (status {status})")
-    raise ServerUnreachableError(f"status {status}")
+    raise ServerStatusError(f"status {status}")
 
 
 def _read_retry_after(value: str | None) -> float:

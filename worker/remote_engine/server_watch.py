@@ -23,13 +23,15 @@ from worker.engine import (
 )
 from worker.engine.loading.checkpoint import display_name
 from worker.remote_engine.dialects import DIALECTS
-from worker.remote_engine.dialects.base import DialectError
+from worker.remote_engine.dialects.base import DialectError, ServedModel, WrongPromptError
 from worker.remote_engine.request_stream import CallBuilder, RequestStream, StreamLoad
 from worker.remote_engine.server import (
     InferenceServer,
     ServerBusyError,
     ServerKeyError,
     ServerRefusedError,
+    ServerSilentError,
+    ServerStatusError,
     ServerUnreachableError,
 )
 from worker.remote_engine.tokenizer_files import TokenizerFiles, fetch_tokenizer_files
@@ -44,6 +46,7 @@ FAILED_LOOKS: Final = 2
 BLAMED_SETTINGS: Final[dict[type[Exception], str]] = {
     LoadError: "STARCHAT_MODEL",
     DialectError: "STARCHAT_ENGINE_URL",
+    WrongPromptError: "STARCHAT_ENGINE_URL",
     ServerRefusedError: "STARCHAT_ENGINE_URL",
     ServerKeyError: "STARCHAT_ENGINE_KEY",
 }
@@ -106,6 +109,7 @@ class ServerWatch:
         self._closing = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._model_info: ModelInfo | None = None
+        self._served: ServedModel | None = None
 
     def start(self) -> None:
         """Start to look for the server without waiting for it."""
@@ -127,9 +131,16 @@ class ServerWatch:
             await self._changed.wait()
         return self._model_info
 
-    def doubt_server(self, reason: str) -> None:
-        """Let requests wait until the server has been looked at: it lost one."""
-        self._report_away(reason)
+    def note_loss(self, error: Exception) -> None:
+        """
+        Look at the server soon: it lost a request with this error.
+
+        Others wait for that look if the error may befall them, too. A status, silence or a wrong
+        event may be due to the one request, which must not stop the others.
+        """
+        may_befall_all = isinstance(error, ServerUnreachableError | WrongPromptError)
+        if may_befall_all and not isinstance(error, ServerStatusError | ServerSilentError):
+            self._report_away(str(error))
         self._doubted.set()
 
     async def shut_down(self) -> None:
@@ -166,18 +177,19 @@ class ServerWatch:
 
     async def _look_at_server(self) -> None:
         config = self._config
-        if self.health.state is EngineState.READY:
-            await self._dialect.find_served_model(self._server.fetch_json, config.model)
-            return
-        files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
         served = await self._dialect.find_served_model(self._server.fetch_json, config.model)
+        if self.health.state is EngineState.READY:
+            if served == self._served:
+                return
+            self._report_away("it serves another model, or another window")
+        files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
         windows = [one for one in (served.max_positions, files.max_positions) if one]
         if not windows:
             raise LoadError("neither the server nor config.json says how long the context is")
         self.served_name = served.name
         model_info = self._describe_model(files, min(windows))
         await self._prove_ids(model_info)
-        self._model_info = model_info
+        self._model_info, self._served = model_info, served
         self._update_health(state=EngineState.READY, stage="", fraction=1.0)
 
     def _describe_model(self, files: TokenizerFiles, max_positions: int) -> ModelInfo:
@@ -197,7 +209,8 @@ class ServerWatch:
         """
         Let the server read control tokens as ids, and compare what it says that it read.
 
-        Raises `DialectError` if it read something else, `ServerUnreachableError` if it is too busy.
+        Raises `DialectError` if it read something else. If it is too busy, raises
+        `ServerUnreachableError` before its first proof; later ones are left to each request.
         """
         prompt = (*model.eos_ids[:1], 0, model.vocab_size - 1, *model.eos_ids[:1])
         sampling = SamplingParams(max_new_tokens=1, temperature=0.0)
@@ -206,7 +219,7 @@ class ServerWatch:
         async with aclosing(stream.run(self._server)) as events:
             async for _ in events:
                 pass
-        if not stream.is_prompt_proved:
+        if not stream.is_prompt_proved and self._model_info is None:
             raise ServerUnreachableError("the server is too busy for a first request")
 
     def _report_away(self, reason: str) -> None:

@@ -16,6 +16,10 @@ class DialectError(Exception):
     """The server sent something that the dialect does not know. The message is one line."""
 
 
+class WrongPromptError(DialectError):
+    """The server read other token ids than it was sent: control tokens would be open."""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteCall:
     """
