@@ -159,6 +159,7 @@ class Settings(BaseSettings):
         "a whole number, 0 for no limit",
         "Top-k sampling: number of most likely tokens to choose from.",
         ge=0,
+        le=2**31 - 1,
     )
     starchat_top_p: float = setting_field(
         0.95,

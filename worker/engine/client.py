@@ -27,6 +27,7 @@ from worker.engine import (
 from worker.engine.child_process import ChildProcess
 from worker.engine.in_flight import InFlightRequests
 from worker.engine.protocol import EngineConfig
+from worker.engine.ready_wait import ReadyWait
 from worker.engine.validation import validate_request
 
 log = structlog.get_logger()
@@ -85,6 +86,7 @@ class EngineClient:
         self._child: ChildProcess | None = None
         self._model_info: ModelInfo | None = None
         self._in_flight = InFlightRequests()
+        self._ready_wait = ReadyWait()
         self._last_message_at = 0.0
 
     @property
@@ -124,7 +126,11 @@ class EngineClient:
         Raises `RequestRefusedError`, `LoadError`, `EngineLostError`, or `EngineError` if the child
         failed at this request.
         """
-        model = await self.wait_ready()
+        # Nothing suspends before the registration if the engine is ready: a stop finds the request.
+        model = self._model_info or await self._ready_wait.wait_for_model(request, self.wait_ready)
+        if isinstance(model, Finished):
+            yield model
+            return
         reason = validate_request(request, model.max_positions, model.vocab_size)
         if reason is not None:
             raise RequestRefusedError(reason)
@@ -145,6 +151,7 @@ class EngineClient:
 
     def abort_request(self, request_id: str) -> None:
         """Finish a request within one step; its iterator yields `Finished(STOPPED)`."""
+        self._ready_wait.stop_request(request_id)
         wire_id = self._in_flight.find_wire_id(request_id)
         if wire_id is not None:
             self._send_message({"abort": wire_id})

@@ -14,11 +14,13 @@ from worker.engine import (
     EngineHealth,
     EngineLostError,
     EngineStats,
+    Finished,
     FinishReason,
     ModelInfo,
     Request,
     RequestRefusedError,
 )
+from worker.engine.ready_wait import ReadyWait
 from worker.engine.validation import validate_request
 from worker.remote_engine.dialects import DIALECTS
 from worker.remote_engine.dialects.base import DialectError, HttpPost, RemoteCall
@@ -56,6 +58,7 @@ class RemoteEngine:
         self._watch = ServerWatch(config, self._server, self._build_call, on_change)
         self._streams: dict[str, RequestStream] = {}
         self._load = StreamLoad()
+        self._ready_wait = ReadyWait()
         self._aborts: set[asyncio.Task[None]] = set()
 
     @property
@@ -78,7 +81,13 @@ class RemoteEngine:
         Raises `RequestRefusedError`, `LoadError` or `EngineLostError`, and `ValueError` if a
         request with the same id is running.
         """
-        model = await self.wait_ready()
+        # Nothing suspends before the registration if the server is ready: a stop finds the request.
+        model = self._watch.ready_model or await self._ready_wait.wait_for_model(
+            request, self.wait_ready
+        )
+        if isinstance(model, Finished):
+            yield model
+            return
         reason = validate_request(request, model.max_positions, model.vocab_size)
         if reason is not None:
             raise RequestRefusedError(reason)
@@ -102,6 +111,7 @@ class RemoteEngine:
 
     def abort_request(self, request_id: str) -> None:
         """End a request; its iterator yields `Finished(STOPPED)`."""
+        self._ready_wait.stop_request(request_id)
         stream = self._streams.get(request_id)
         if stream is not None:
             stream.end(FinishReason.STOPPED)

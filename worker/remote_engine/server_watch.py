@@ -22,6 +22,7 @@ from worker.engine import (
     SamplingParams,
 )
 from worker.engine.loading.checkpoint import display_name
+from worker.engine.loading.revision import find_revision
 from worker.remote_engine.dialects import DIALECTS
 from worker.remote_engine.dialects.base import DialectError, ServedModel, WrongPromptError
 from worker.remote_engine.request_stream import CallBuilder, RequestStream, StreamLoad
@@ -111,6 +112,11 @@ class ServerWatch:
         self._model_info: ModelInfo | None = None
         self._served: ServedModel | None = None
 
+    @property
+    def ready_model(self) -> ModelInfo | None:
+        """The model while the server serves it."""
+        return self._model_info if self.health.state is EngineState.READY else None
+
     def start(self) -> None:
         """Start to look for the server without waiting for it."""
         if self._supervisor is None and not self._closing.is_set():
@@ -123,13 +129,13 @@ class ServerWatch:
         Raises `LoadError` if it has another one, `EngineLostError` if the engine is shut down.
         """
         self.start()
-        while self.health.state is not EngineState.READY or self._model_info is None:
+        while (model := self.ready_model) is None:
             if self.health.state is EngineState.FAILED:
                 raise LoadError(self.health.error)
             if self._closing.is_set():
                 raise EngineLostError("the engine is closed")
             await self._changed.wait()
-        return self._model_info
+        return model
 
     def note_loss(self, error: Exception) -> None:
         """
@@ -187,7 +193,7 @@ class ServerWatch:
         if not windows:
             raise LoadError("neither the server nor config.json says how long the context is")
         self.served_name = served.name
-        model_info = self._describe_model(files, min(windows))
+        model_info = await asyncio.to_thread(self._describe_model, files, min(windows))
         await self._prove_ids(model_info)
         self._model_info, self._served = model_info, served
         self._update_health(state=EngineState.READY, stage="", fraction=1.0)
@@ -195,7 +201,7 @@ class ServerWatch:
     def _describe_model(self, files: TokenizerFiles, max_positions: int) -> ModelInfo:
         return ModelInfo(
             name=display_name(self._config.model, files.directory),
-            revision=self._config.revision,
+            revision=find_revision(self._config.revision, files.directory),
             directory=files.directory,
             max_positions=max_positions,
             vocab_size=files.vocab_size,

@@ -103,7 +103,8 @@ class CandidateRace:
         """
         Wait until the others have ended, and score all, unless the first was stopped.
 
-        Questions come before candidates in each step of the engine, so the wait has a bound.
+        Questions come before candidates in each step of a local engine, so the wait has a bound. An
+        inference server knows no priority; there the reply's deadline is the bound.
         """
         if self._is_stopped or not self._tasks:
             return
