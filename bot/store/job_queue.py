@@ -95,6 +95,9 @@ class JobQueue:
         fields[keys.RECEIVED] = received.model_dump_json()
         if received.charged_user != received.user:
             fields[keys.ASKER] = received.user
+        if received.has_reply:
+            # Until the thread is read, nothing else says that its reply stays.
+            fields[keys.PLACEHOLDER_OWNER] = keys.BOT_AGAIN
         self._failpoints.hit(Failpoint.BEFORE_ENQUEUE)
         receipt = self._acceptance.accept_question(
             received, fields, self.limits, inbox=inbox, delay=delay, follow_calls=follow_calls

@@ -53,6 +53,11 @@ class ReceivedMessage(BaseModel):
         return self.post.shared_thread is None
 
     @property
+    def has_reply(self) -> bool:
+        """Whether the thread shows a reply to it already."""
+        return False
+
+    @property
     def asked_at(self) -> str:
         """Slack's time of the question."""
         return self.post.ts
@@ -121,6 +126,11 @@ class ReceivedReanswer(_ReplyRequest):
     placeholder: str | None
 
     @property
+    def has_reply(self) -> bool:
+        """Whether the thread shows a reply to the question already."""
+        return self.placeholder is not None
+
+    @property
     def asked_at(self) -> str:
         """Slack's time of the edit."""
         return self.version
@@ -149,6 +159,11 @@ class ReceivedRework(_ReplyRequest):
         """Whether it costs GPU time: some work only shows a version that Redis keeps."""
         stored = {ReworkKind.PREVIOUS, ReworkKind.ANOTHER, ReworkKind.SHOW}
         return self.rework.kind not in stored
+
+    @property
+    def has_reply(self) -> bool:
+        """Whether the thread shows a reply to the question already."""
+        return True
 
     @property
     def asked_at(self) -> str:

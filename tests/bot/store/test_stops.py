@@ -4,9 +4,12 @@ import pytest
 from redis import Redis
 
 from bot.store.acceptance import QueueLimits
+from bot.store.inbox import Inbox
+from bot.store.received import Received, ReceivedReanswer, ReceivedRework
 from bot.store.stops import StopOutcome, StoppableJob, Stops
 from contract import keys
 from contract.job import Job
+from contract.rework import Rework, ReworkKind
 from contract.stop import StopRecord
 from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import (
@@ -123,6 +126,49 @@ def test_ended_job_stays_as_it_is(
     assert stops.stop_job(find(stops, job), RECORD) is StopOutcome.ENDED
     assert redis.hget(f"rq:job:{job.id}", keys.STOPPED_BY) is None
     assert stops.list_due() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "placeholder", "owner"),
+    [
+        ("rework", None, keys.BOT_AGAIN),
+        ("reanswer", "7.0", keys.BOT_AGAIN),
+        ("reanswer", None, None),
+    ],
+)
+def test_stop_before_the_thread_is_read_keeps_the_reply(
+    queue: PreparedQueue,
+    stops: Stops,
+    redis: Redis,
+    kind: str,
+    placeholder: str | None,
+    owner: str | None,
+) -> None:
+    """A press on a reply is no new question whose end a thread must show."""
+    job = make_job(1)
+    Inbox(redis, "T1", queue).accept(build_request(job, kind, placeholder))
+    assert stops.stop_job(find(stops, job), RECORD) is StopOutcome.STOPPED
+
+    stopped = stops.read_stopped(job.id)
+    assert stopped is not None
+    assert (stopped.owner, stopped.has_run) == (owner, False)
+
+
+def build_request(job: Job, kind: str, placeholder: str | None) -> Received:
+    """Return a press below the reply to a job's question, or one to answer it again."""
+    asked = {
+        "thread": job.thread,
+        "ts": job.ts,
+        "user": job.user,
+        "user_team": job.user_team,
+        "files": frozenset(),
+    }
+    if kind == "reanswer":
+        return ReceivedReanswer.model_validate(
+            asked | {"version": "9.0", "placeholder": placeholder}
+        )
+    rework = Rework(kind=ReworkKind.REGENERATE, reply_id="0")
+    return ReceivedRework.model_validate(asked | {"rework": rework, "pressed_at": "9.0"})
 
 
 def test_follow_up_stops_no_other_job(queue: PreparedQueue, stops: Stops, redis: Redis) -> None:
