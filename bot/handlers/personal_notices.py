@@ -140,11 +140,10 @@ class PersonalNotices:
     def send_words(self, channel: str, user: str, thread: Thread | None, words: Words) -> None:
         """Show words to a user; in a channel without a thread beside its messages."""
         text = words.text.translate(self.languages.find_personal(user))
-        more_blocks = words.more_blocks
+        blocks = [*texts.context_blocks(text), *words.more_blocks]
         if thread is not None and _is_direct(channel):
-            self.poster.post_in_thread(thread, text, more_blocks=more_blocks, retry=False)
+            self.poster.post_in_thread(thread, text, blocks=blocks, retry=False)
         else:
-            blocks = [*texts.context_blocks(text), *more_blocks]
             thread_ts = None if thread is None else thread.ts
             self.poster.post_ephemeral(
                 channel, user, text, thread_ts=thread_ts, blocks=blocks, retry=False

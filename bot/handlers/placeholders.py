@@ -144,12 +144,13 @@ class PlaceholderPoster:
         key = RqJob.key_for(job)
         place = retry_redis(partial(self._queue.count_jobs_ahead, job))
         payload = {"job": job, "part": 1, "question": ts, "state": "placeholder"}
+        shown = text.translate(language)
         try:
             placeholder = self._poster.post_in_thread(
                 thread,
-                text.translate(language),
+                shown,
                 metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
-                more_blocks=[build_stop_block(thread.ts, ts, language)],
+                blocks=[*texts.context_blocks(shown), build_stop_block(thread.ts, ts, language)],
                 is_reserved=True,
             )
         except CALL_ERRORS as error:

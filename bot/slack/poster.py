@@ -52,12 +52,12 @@ class Poster:
         text: str,
         *,
         metadata: dict[str, Any] | None = None,
-        more_blocks: Sequence[dict[str, Any]] = (),
+        blocks: texts.Blocks | None = None,
         retry: bool = True,
         is_reserved: bool = False,
     ) -> str:
         """
-        Post into a thread, with `more_blocks` below the text; return the message's `ts`.
+        Post into a thread, by default the text in small print; return the message's `ts`.
 
         Without `retry`, try once and do not wait. `is_reserved` is for a call of `reserve_post`.
         """
@@ -67,7 +67,7 @@ class Poster:
                 channel=thread.channel,
                 thread_ts=thread.ts,
                 text=text,
-                blocks=[*texts.context_blocks(text), *more_blocks],
+                blocks=blocks or texts.context_blocks(text),
                 metadata=metadata,
                 unfurl_links=False,
                 unfurl_media=False,
@@ -158,15 +158,15 @@ class Poster:
         text: str,
         *,
         metadata: dict[str, Any],
-        first_blocks: Sequence[dict[str, Any]] = (),
+        blocks: texts.Blocks,
     ) -> None:
-        """Replace a message of the bot, with `first_blocks` above the text; try once."""
+        """Replace a message of the bot; try once."""
         with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
             self._client.chat_update(
                 channel=channel,
                 ts=ts,
                 text=text,
-                blocks=[*first_blocks, *texts.context_blocks(text)],
+                blocks=blocks,
                 metadata=metadata,
             )
 

@@ -18,6 +18,7 @@ from bot.concurrency import BackgroundTasks, Sweeper
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.rules.reader_languages import ReaderLanguages
+from bot.messages.mrkdwn import escape_text
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import retry_redis
@@ -136,11 +137,12 @@ class StopFollowUp:
         return found[0] if found else None
 
     def _post_end(self, stopped: StoppedJob) -> None:
-        job = stopped.job.id
+        job, end = stopped.job.id, self._describe_end(stopped)
         try:
             ts = self.poster.post_in_thread(
                 stopped.job.thread,
-                self._describe_end(stopped),
+                escape_text(end),
+                blocks=_build_blocks(end),
                 metadata=_build_metadata(stopped),
                 retry=False,
                 is_reserved=True,
@@ -154,16 +156,16 @@ class StopFollowUp:
         retry_redis(partial(self.stops.queue.set_field_once, job, keys.PLACEHOLDER, ts))
 
     def _update_end(self, stopped: StoppedJob, ts: str) -> None:
-        job, shown = stopped.job, dict[str, Any]()
+        job, end, shown = stopped.job, self._describe_end(stopped), dict[str, Any]()
         if stopped.has_run:
             # The text of a worker that died stays.
             shown = self.thread_cache.read_own_message(job.thread, job.ts, ts)
         self.poster.update_message(
             job.thread.channel,
             ts,
-            self._describe_end(stopped),
+            escape_text(end),
             metadata=_build_metadata(stopped),
-            first_blocks=select_text_blocks(shown),
+            blocks=[*select_text_blocks(shown), *_build_blocks(end)],
         )
         self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
 
@@ -171,6 +173,12 @@ class StopFollowUp:
         channel, asker = stopped.job.thread.channel, stopped.job.user
         language = retry_redis(partial(self.languages.find_for_thread, channel, asker))
         return describe_stop(stopped.record.label_for(asker)).translate(language)
+
+
+def _build_blocks(end: str) -> list[dict[str, Any]]:
+    """Return the sentence in small print, literally: it holds a name that its person chose."""
+    element = {"type": "plain_text", "text": end, "emoji": False}
+    return [{"type": "context", "elements": [element]}]
 
 
 def _build_metadata(stopped: StoppedJob) -> dict[str, object]:

@@ -196,3 +196,17 @@ def test_stop_of_a_dead_bot_is_completed(workspace: Workspace, redis: Redis) -> 
     wait_for_text(workspace, "Stopped by Ada.", ts)
     poll_until(lambda: redis.zcard(keys.stop_schedule(TEAM)) == 0, description="the end")
     assert pending_job_ids(redis) == []
+
+
+def test_name_in_the_end_is_literal(workspace: Workspace, redis: Redis) -> None:
+    """A person may be named like a mention of everybody, or with markup."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    wait_for_placeholder(workspace, ts)
+    record = '{"user": "U0ADA00001", "name": "<!channel> *A*"}'
+    set_job_fields(redis, ts, **{keys.STOPPED_BY: record})
+    redis.zadd(keys.stop_schedule(TEAM), {job_id(TEAM, GENERAL, ts): 0})
+
+    wait_for_text(workspace, "Stopped by &lt;!channel&gt; *A*.", ts)
+    [block] = workspace.bot_replies(GENERAL, ts)[0]["blocks"]
+    [element] = block["elements"]
+    assert (element["type"], element["text"]) == ("plain_text", "Stopped by <!channel> *A*.")
