@@ -23,6 +23,8 @@ from testing.workspace import RefusedError
 
 END_SECONDS: Final = 60.0
 """Time until every session has ended: a bot looks at it 30 s after its beginning."""
+RECORD_SECONDS: Final = 120.0
+"""Time until Slack has delivered again what a dead bot did not acknowledge."""
 GROWTH_SECONDS: Final = 60.0
 """Maximum wait until a reply grows."""
 SESSION_METHOD: Final = "agents.sessions.setStatus"
@@ -120,6 +122,9 @@ def kill_bot_after_stop(run: ScenarioRun) -> None:
         if not doomed.wait_or_kill():
             run.failures.append(f"no bot died at {point}")
         questions += asked
+        # A reply may end before a stop that its bot did not live to record: no worker runs yet.
+        run.cluster.start_bot().wait_for_event("ready")
+        poll_until(partial(_are_stopped, run, asked), timeout=RECORD_SECONDS, description="stops")
         run.cluster.restore_processes()
         run.wait_for_replies()
     _check_stops(run, questions, all_shown=True)
@@ -131,6 +136,16 @@ def _ask_long(run: ScenarioRun) -> Question:
         user=run.rng.choice(run.cluster.users),
         channel=run.rng.choice(run.cluster.channels),
     )
+
+
+def _are_stopped(run: ScenarioRun, questions: list[Question]) -> bool:
+    """Whether each question's stop is recorded, or shown already."""
+    with run.cluster.connect_redis() as redis:
+        return all(
+            redis.hexists(f"rq:job:{question_job_id(question)}", keys.STOPPED_BY)
+            or "Stopped by" in _read_notes(run, question)
+            for question in questions
+        )
 
 
 def _runs(log_text: str, question: Question) -> bool:
