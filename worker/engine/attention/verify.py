@@ -36,6 +36,11 @@ SUPPORTED_LAYERS: Final = {"full_attention", "sliding_attention"}
 """Supported values of transformers' `layer_types`; other layers keep state outside the KV cache."""
 
 
+def list_probe_tokens(count: int, vocab_size: int) -> list[int]:
+    """Return token ids from all parts of a vocabulary, always the same."""
+    return [position * 7919 % vocab_size for position in range(count)]
+
+
 class LogitsMismatchError(Exception):
     """Two ways to compute a step return different logits."""
 
@@ -85,10 +90,11 @@ def _find_tolerance(layers: tuple[LayerSpec, ...], *, rounds_rows: bool) -> floa
 
 
 def _make_tokens(network: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids from all parts of the vocabulary and their positions, int64 `[1, T]` each."""
+    """Return the probe's ids and their positions, int64 `[1, T]` each."""
     table = network.get_input_embeddings().weight
     positions = torch.arange(NUM_PROBE_TOKENS, device=table.device).unsqueeze(0)
-    return positions * 7919 % len(table), positions
+    ids = torch.tensor([list_probe_tokens(NUM_PROBE_TOKENS, len(table))], device=table.device)
+    return ids, positions
 
 
 def _run_with_backend(

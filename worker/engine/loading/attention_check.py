@@ -15,7 +15,11 @@ from torch import Tensor
 from worker.engine import DeviceLostError, LoadError, Request, SamplingParams
 from worker.engine.attention.backend import BACKEND_NAME
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.attention.verify import LogitsMismatchError, compare_logits
+from worker.engine.attention.verify import (
+    LogitsMismatchError,
+    compare_logits,
+    list_probe_tokens,
+)
 from worker.engine.core.device_errors import describe_error, is_device_lost
 from worker.engine.core.model_runner import ModelRunner
 from worker.engine.core.request_state import RequestState, ScheduledRequest
@@ -32,7 +36,7 @@ def check_kv_attention(network: Any, kv_cache: KVCache) -> None:
     what a kernel reads in the wrong place is then seen.
     """
     length = min(MAX_PROBE_TOKENS, kv_cache.max_positions)
-    token_ids = [position * 7919 % network.config.vocab_size for position in range(length)]
+    token_ids = list_probe_tokens(length, network.config.vocab_size)
     try:
         compare_logits(*_run_both(network, kv_cache, token_ids))
     except LogitsMismatchError:

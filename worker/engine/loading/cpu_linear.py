@@ -265,13 +265,13 @@ def _pack_int8(layer: nn.Linear) -> MatrixProduct:
     multiply = _find_function(FBGEMM_OPS.linear_with_input_q_dq_qweight_dq_output_fp32.default)
     bias = _widen_bias(layer)
 
-    def multiply_rounded(rows: Tensor) -> Tensor:
+    def round_and_multiply(rows: Tensor) -> Tensor:
         row_scales = _compute_scales(rows, MAX_INT8)
         # The operator rounds to unsigned numbers, in which 128 is zero.
         product = multiply(rows / row_scales, 1.0, MAX_INT8 + 1, packed).mul_(row_scales)
         return product if bias is None else product.add_(bias)
 
-    return multiply_rounded
+    return round_and_multiply
 
 
 def _compute_scales(rows: Tensor, largest: int) -> Tensor:

@@ -1,17 +1,15 @@
 """Check of a network whose last layer computes only the wanted tokens (see `last_layer`)."""
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.last_layer import find_last_layer, narrow_layer, restore_layer
-from worker.engine.attention.verify import compare_logits
+from worker.engine.attention.verify import NUM_PROBE_TOKENS, compare_logits, list_probe_tokens
 from worker.engine.core.model_runner import ModelRunner
 from worker.engine.core.request_state import RequestState, ScheduledRequest
-
-NUM_PROBE_TOKENS: Final = 24
 
 
 def narrow_last_layer(network: Any, kv_cache: KVCache) -> bool:
@@ -41,6 +39,6 @@ def narrow_last_layer(network: Any, kv_cache: KVCache) -> bool:
 def _run_probe(network: Any, kv_cache: KVCache) -> torch.Tensor:
     """Return the logits of a short prompt's last token, `[1, vocab]`."""
     vocab_size = len(network.get_input_embeddings().weight)
-    tokens = [position * 7919 % vocab_size for position in range(NUM_PROBE_TOKENS)]
+    tokens = list_probe_tokens(NUM_PROBE_TOKENS, vocab_size)
     state = RequestState(Request("", tuple(tokens), SamplingParams()), tokens, 0, slot=0)
     return ModelRunner(network, kv_cache).run_eager([ScheduledRequest(state, 0, len(tokens))])

@@ -8,6 +8,7 @@ import torch
 
 from worker.engine import LoadError, Request, SamplingParams
 from worker.engine.attention.varlen_batch import VarlenAttention
+from worker.engine.attention.verify import list_probe_tokens
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
 from worker.engine.cuda_graphs.runner import CudaGraphRunner, Log
@@ -128,7 +129,7 @@ def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:
         CPU_WARMUP_TOKENS if on_cpu else loaded.max_step_tokens + CPU_WARMUP_TOKENS,
         loaded.info.max_positions - 2,
     )
-    prompt = tuple(position * 7919 % loaded.info.vocab_size for position in range(length))
+    prompt = tuple(list_probe_tokens(length, loaded.info.vocab_size))
     engine_core.add_request(Request("", prompt, SamplingParams(max_new_tokens=2, temperature=0)))
     while engine_core.has_unfinished_requests:
         output = engine_core.run_step()
