@@ -110,7 +110,7 @@ def holds_unit_tests_only(path: Path) -> bool:
         word in text for word in (*OTHER_TEST_WORDS, *RESOURCE_NAMES)
     ):
         return False
-    requested = set[str]().union(*map(_list_fixtures, _list_decorated(_read_tree(path), "test_")))
+    requested = set[str]().union(*map(_list_fixtures, _list_functions(_read_tree(path), "test_")))
     return not requested & _find_resource_fixtures()
 
 
@@ -132,7 +132,7 @@ def _find_resource_fixtures() -> frozenset[str]:
     fixtures = [
         (node.name, _list_fixtures(node) | _list_names(node) & RESOURCE_NAMES)
         for path in (*TEST_DIRECTORY.rglob("conftest.py"), *Path(__file__).parent.glob("*.py"))
-        for node in _list_decorated(_read_tree(path))
+        for node in _list_functions(_read_tree(path))
     ]
     found, before = set(RESOURCE_NAMES), 0
     while len(found) > before:
@@ -141,7 +141,7 @@ def _find_resource_fixtures() -> frozenset[str]:
     return frozenset(found)
 
 
-def _list_decorated(tree: ast.Module, prefix: str = "\0") -> Iterator[Function]:
+def _list_functions(tree: ast.Module, prefix: str = "\0") -> Iterator[Function]:
     """Yield functions with a decorator, as fixtures have one, or with a name of this prefix."""
     for node in ast.walk(tree):
         if isinstance(node, Function) and (node.decorator_list or node.name.startswith(prefix)):

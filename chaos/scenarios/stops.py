@@ -124,7 +124,7 @@ def kill_bot_after_stop(run: ScenarioRun) -> None:
         questions += asked
         # A reply may end before a stop that its bot did not live to record: no worker runs yet.
         run.cluster.start_bot().wait_for_event("ready")
-        poll_until(partial(_are_stopped, run, asked), timeout=RECORD_SECONDS, description="stops")
+        poll_until(partial(_have_stops, run, asked), timeout=RECORD_SECONDS, description="stops")
         run.cluster.restore_processes()
         run.wait_for_replies()
     _check_stops(run, questions, all_shown=True)
@@ -138,7 +138,7 @@ def _ask_long(run: ScenarioRun) -> Question:
     )
 
 
-def _are_stopped(run: ScenarioRun, questions: list[Question]) -> bool:
+def _have_stops(run: ScenarioRun, questions: list[Question]) -> bool:
     """Whether each question's stop is recorded, or shown already."""
     with run.cluster.connect_redis() as redis:
         return all(
