@@ -1,9 +1,7 @@
 """Remote engine on a real llama.cpp server: the same promises, and the same replies."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,12 @@ from testing.inference_process import SLOTS
 from testing.llama_server import LlamaServer
 from testing.polling import poll_until
 from tests.worker.remote_engine.engine_contract import CHECKS, build_request, collect_reply
-from worker.engine import Engine, EngineLostError, Request, SamplingParams
-from worker.engine.client import EngineClient
-from worker.engine.protocol import EngineConfig
+from tests.worker.remote_engine.real_servers import (
+    check_greedy_replies,
+    check_restart,
+    stop_at_random_places,
+)
+from worker.engine import Engine, Request, SamplingParams
 from worker.remote_engine.client import RemoteEngine
 from worker.remote_engine.server_watch import RemoteConfig
 
@@ -76,15 +77,7 @@ async def test_promises_of_an_engine_hold(
 
 async def test_greedy_replies_equal_those_of_the_own_engine(engine: RemoteEngine) -> None:
     """Twenty prompts in float32 have the same ids on both, up to the id that ends a reply."""
-    own = EngineClient(EngineConfig(model=str(wide_bigcode()), dtype="float32", device="cpu"))
-    dice = random.Random(5)  # noqa: S311 - not a secret
-    for number in range(20):
-        prompt = tuple(dice.randrange(1, 200) for _ in range(dice.randrange(1, 60)))
-        sampling = SamplingParams(max_new_tokens=24, temperature=0.0)
-        request = Request(f"r{number}", prompt, sampling, stop_ids=(0,), scope="T1/C1/1.0")
-        replies = [await collect_reply(each, request) for each in (own, engine)]
-        assert replies[0][0] == replies[1][0]
-    await own.shut_down()
+    await check_greedy_replies(engine, stop_ids=(0,))
 
 
 async def test_tokens_that_end_within_a_character_are_not_lost(
@@ -107,20 +100,7 @@ async def test_stopped_requests_leave_nothing_running(
     server: LlamaServer, engine: RemoteEngine
 ) -> None:
     """Requests that are stopped or closed at random places free their slots."""
-    dice = random.Random(7)  # noqa: S311 - not a secret
-    places = asyncio.Semaphore(4)
-
-    async def stop_one(number: int) -> None:
-        request = build_request(f"r{number}", count=200)
-        async with places, aclosing(engine.generate(request)) as events:
-            for _ in range(dice.randrange(1, 12)):
-                await anext(events)
-            if number % 2:
-                engine.abort_request(request.id)
-                async for _ in events:
-                    pass
-
-    await asyncio.gather(*map(stop_one, range(NUM_STOPS)))
+    await stop_at_random_places(engine, NUM_STOPS, 4)
 
     def is_idle() -> bool:
         return server.read_metric("llamacpp:requests_processing") == 0
@@ -145,12 +125,4 @@ async def test_a_restarted_server_serves_what_waits(tmp_path: Path) -> None:
     with LlamaServer(PROGRAM, model, tmp_path / "server.log") as server:
         await asyncio.to_thread(server.wait_until_ready)
         engine = make_engine(server)
-        events = engine.generate(build_request(count=400))
-        await anext(events)
-        await asyncio.to_thread(server.stop_serving)
-        with pytest.raises(EngineLostError):
-            _ = [event async for event in events]
-        waiting = asyncio.create_task(collect_reply(engine, build_request(count=5)))
-        server.start_serving()
-        assert len((await waiting)[0]) == 5
-        await engine.shut_down()
+        await check_restart(engine, server)
