@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from bot.messages.asks.asked_message import AskedMessage
 from bot.messages.message import AuthorKind, BotIdentity, Message, read_metadata
 from contract.job import Thread
+from contract.reply_files import parse_file_ids
 
 MESSAGES_PER_PAGE: Final = 1000
 """Messages a page: Slack's maximum."""
@@ -69,7 +70,8 @@ class ThreadReader:
         """
         Return the `ts` of the bot's messages that answer a question, in order, from Slack.
 
-        Messages that share one of `files` (Slack's ids) are included: they carry no metadata.
+        Messages with a file that the reply names, or with one of `files` (Slack's ids), are
+        included: they carry no metadata.
         """
         found = self._fetch_own_messages(thread, question_ts, files)
         return tuple(sorted(str(raw["ts"]) for raw in found))
@@ -80,14 +82,14 @@ class ThreadReader:
         """
         Return the bot's messages that answer a question, from Slack, in order.
 
-        A message with a file has no metadata: it belongs to the reply above it, or shares one of
-        `files` (Slack's ids). One with words above its files is current code, and no part.
+        A message with a file has no metadata: it belongs to the reply that names the file, or to
+        the one above if that names none, or shares one of `files` (Slack's ids). One with words
+        above its files is current code, and no part.
         """
         return [
             raw
             for question, raw in self._fetch_parts(thread)
-            if question == question_ts
-            or any(file.get("id") in files for file in _as_list(raw.get("files")))
+            if question == question_ts or not files.isdisjoint(_list_file_ids(raw))
         ]
 
     def find_replies_with_files(self, thread: Thread) -> frozenset[str]:
@@ -100,17 +102,33 @@ class ThreadReader:
         parts = self._fetch_parts(thread)
         return next((question for question, raw in parts if raw.get("ts") == ts), "")
 
-    def _fetch_parts(self, thread: Thread) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield each message of the bot with the question that it answers, empty if none."""
-        question = ""
+    def _fetch_parts(
+        self, thread: Thread, *, by_position: bool = True
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """
+        Yield each message of the bot with the question that it answers, empty if none.
+
+        With `by_position`, a file below a reply that names no files counts as a part of it.
+        """
+        above = ""
+        owners: dict[str, str] = {}
+        naming: set[str] = set()
         for raw in self._fetch_pages(thread):
             if not self._identity.is_author_of(raw):
                 continue
-            payload = read_metadata(raw)
+            payload, question = read_metadata(raw), ""
             if payload:
-                question = str(payload.get("question") or "")
-            is_part = payload or (raw.get("files") and not raw.get("text"))
-            yield question if is_part else "", raw
+                above = question = str(payload.get("question") or "")
+                files = parse_file_ids(payload)
+                if files is not None:
+                    naming.add(question)
+                    owners |= dict.fromkeys(files, question)
+            elif raw.get("files"):
+                # A reply's first message is above all its files, wherever they are.
+                named = (owners[one] for one in _list_file_ids(raw) if one in owners)
+                is_below = by_position and not raw.get("text") and above not in naming
+                question = next(named, above if is_below else "")
+            yield question, raw
 
     def read_message(self, channel: str, thread_ts: str, ts: str) -> dict[str, Any]:
         """Return one message from Slack, or nothing; `thread_ts` may be empty."""
@@ -175,12 +193,8 @@ class ThreadReader:
     ) -> list[dict[str, Any]]:
         return [
             raw
-            for raw in self._fetch_pages(thread)
-            if self._identity.is_author_of(raw)
-            and (
-                read_metadata(raw).get("question") == question_ts
-                or any(file.get("id") in files for file in _as_list(raw.get("files")))
-            )
+            for question, raw in self._fetch_parts(thread, by_position=False)
+            if (question and question == question_ts) or not files.isdisjoint(_list_file_ids(raw))
         ]
 
     def _fetch_pages(self, thread: Thread) -> Iterator[dict[str, Any]]:
@@ -207,6 +221,10 @@ def list_people(messages: Iterable[Message]) -> frozenset[str]:
 
 def _as_list(value: Any) -> list[dict[str, Any]]:
     return value if isinstance(value, list) else []
+
+
+def _list_file_ids(raw: dict[str, Any]) -> list[str]:
+    return [str(file.get("id")) for file in _as_list(raw.get("files"))]
 
 
 def _last_changed(raw: dict[str, Any]) -> float:

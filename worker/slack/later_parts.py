@@ -9,6 +9,7 @@ import structlog
 
 from contract import keys
 from contract.language import Language
+from contract.reply_files import join_file_ids
 from contract.surplus import Surplus
 from worker.errors import NotAllowedError, ThreadGoneError
 from worker.failpoints import Failpoint, Failpoints
@@ -25,6 +26,13 @@ IN_MESSAGES_PREFIX: Final = "starchat_in_messages_"
 """Prefix of job hash fields: this part of the reply is posted as messages instead of a file."""
 NUMBERS_PER_FILE: Final = MAX_FILE_MESSAGES
 """Part numbers of a file: each message that may replace it has one."""
+
+
+async def list_files(state: JobState) -> str:
+    """Return the files of the reply, also those of an old version that are left, as metadata."""
+    shared = await state.read_fields(keys.FILE_ID_PREFIX)
+    left = Surplus.from_json(await state.read_field(keys.SURPLUS))
+    return join_file_ids([*left.files, *shared.values()])
 
 
 class LaterParts:

@@ -31,7 +31,7 @@ from worker.jobs.job_state import JobProgress, JobState
 from worker.render.file_messages import mark_incomplete
 from worker.render.model import Json, Message, Part
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
-from worker.slack.later_parts import LaterParts, SurplusParts
+from worker.slack.later_parts import LaterParts, SurplusParts, list_files
 from worker.slack.streaming_edits import RenderText, StreamingEdits
 from worker.slack.thread_messages import FIRST_PART, OwnMessages, ReplyState, ThreadMessages
 
@@ -76,6 +76,7 @@ class ReplyMessage:
         self._last_edit_at = -float("inf")
         self._not_editable = False
         self._controls: Sequence[Block] = ()
+        self._files: str | None = None
 
     async def ensure_placeholder(self, progress: JobProgress, status: Translatable | None) -> None:
         """
@@ -217,11 +218,12 @@ class ReplyMessage:
         await self._publish_later(first, others, found, shown_as=shown_as, state=state)
 
     async def _edit_first(self, first: Message, shown_as: str, state: str) -> None:
-        """Edit the first part; a finished reply has the controls that Slack takes."""
+        """Edit the first part; if finished, it names the files, and has the controls."""
+        self._files = files = await list_files(self.state) if shown_as == state else None
         while shown_as == state and self._controls:
             message = Message(first.text, [*first.blocks, *self._controls])
             try:
-                await self._thread.edit_message(str(self._ts), message, state)
+                await self._thread.edit_message(str(self._ts), message, state, files=files)
             except RejectedError as error:
                 if str(error) not in BLOCK_ERRORS:
                     raise
@@ -230,7 +232,7 @@ class ReplyMessage:
                 log.warning("controls refused", job=self._job.id, error=str(error))
             else:
                 return
-        await self._thread.edit_message(str(self._ts), first, shown_as)
+        await self._thread.edit_message(str(self._ts), first, shown_as, files=files)
 
     async def _publish_later(
         self,
@@ -251,6 +253,8 @@ class ReplyMessage:
             raise
         if shown_as != state:
             await later.set_state(state)
+        # A first part that an earlier version had finished does not name the files yet.
+        if shown_as != state or (others and self._files != await list_files(self.state)):
             await self.state.check_lease()
             # The first part's state comes last: it speaks for the whole reply.
             with contextlib.suppress(NotEditableError):
@@ -259,9 +263,10 @@ class ReplyMessage:
     async def _admit_gap(self, first: Message) -> None:
         """Say in the first part that later ones are missing, if Slack takes that."""
         await self.state.check_lease()
+        files = await list_files(self.state)
         with contextlib.suppress(RejectedError, SilentOutcomeError, SlackUnavailableError):
             message = mark_incomplete(first, self._job.language)
-            await self._thread.edit_message(str(self._ts), message, ReplyState.ERROR)
+            await self._thread.edit_message(str(self._ts), message, ReplyState.ERROR, files=files)
 
     async def _replace_placeholder(self, old_ts: str, first: Message, state: str) -> None:
         """Post the reply as a new message, because Slack forbids edits of the placeholder."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from contract import keys
 from contract.authorship import AppAuthor
 from contract.job import Job
+from contract.reply_files import FILES_FIELD
 from contract.slack_budget import Priority
 from worker.errors import SlackUnavailableError, ThreadGoneError
 from worker.render.model import Message
@@ -91,8 +92,9 @@ class ThreadMessages:
         self._channel: dict[str, Any] = {"channel": job.thread.channel}
         self.files = FileUploads(slack, job, self.has_file)
 
-    def _build_metadata(self, part: int, state: str) -> dict[str, Any]:
+    def _build_metadata(self, part: int, state: str, files: str | None = None) -> dict[str, Any]:
         payload = {"job": self._job.id, "part": part, "question": self._job.ts, "state": state}
+        payload |= {} if files is None else {FILES_FIELD: files}
         return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
     async def _call_slack(
@@ -133,9 +135,15 @@ class ThreadMessages:
                 continue
             return str(response["ts"])
 
-    async def edit_message(self, ts: str, message: Message, state: str, part: int = 1) -> None:
-        """Edit a message, with retries until the deadline."""
-        await self._call_slack(UPDATE_MESSAGE, **self._build_edit(ts, message, state, part))
+    async def edit_message(
+        self, ts: str, message: Message, state: str, part: int = 1, files: str | None = None
+    ) -> None:
+        """
+        Edit a message, with retries until the deadline.
+
+        `files` are the ids of the whole reply's files, for a first part in an end state.
+        """
+        await self._call_slack(UPDATE_MESSAGE, **self._build_edit(ts, message, state, part, files))
 
     async def edit_if_allowed(
         self,
@@ -150,13 +158,15 @@ class ThreadMessages:
         team = self._job.thread.team
         await self._slack.call_once(UPDATE_MESSAGE, team, arguments, check_lease, priority)
 
-    def _build_edit(self, ts: str, message: Message, state: str, part: int) -> dict[str, Any]:
+    def _build_edit(
+        self, ts: str, message: Message, state: str, part: int, files: str | None = None
+    ) -> dict[str, Any]:
         return {
             **self._channel,
             "ts": ts,
             "text": message.text,
             "blocks": message.blocks,
-            "metadata": self._build_metadata(part, state),
+            "metadata": self._build_metadata(part, state, files),
             "parse": "none",
             "link_names": False,
         }

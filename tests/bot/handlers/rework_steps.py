@@ -16,6 +16,7 @@ from contract.reply_controls import (
     build_rework_button,
 )
 from contract.reply_details import ReplyDetails
+from contract.reply_files import FILES_FIELD, join_file_ids
 from contract.rework import ReworkKind
 from testing.earlier_answers import EARLIER
 from testing.polling import poll_until
@@ -51,6 +52,38 @@ def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, aske
         text=message["text"],
         blocks=[*message["blocks"], *controls, {"type": "actions", "elements": [anyway]}],
         metadata=message["metadata"],
+    )
+
+
+def share_file(workspace: Workspace, web: WebClient, thread: str) -> tuple[str, str]:
+    """Share a file in a thread as a worker does; return its id, and the `ts` of its message."""
+    shared = web.files_upload_v2(
+        channel=GENERAL, thread_ts=thread, content="x = 1\n", filename="reply.py"
+    )
+    file = str(shared["files"][0]["id"])
+    return file, poll_until(
+        lambda: next(
+            (
+                str(message["ts"])
+                for message in workspace.bot_replies(GENERAL, thread)
+                if any(one["id"] == file for one in message.get("files", []))
+            ),
+            None,
+        ),
+        description="the file",
+    )
+
+
+def name_files(workspace: Workspace, web: WebClient, thread: str, reply: str, *files: str) -> None:
+    """Let the first message of a reply name its files, as a worker does."""
+    [message] = [m for m in workspace.bot_replies(GENERAL, thread) if m["ts"] == reply]
+    payload = message["metadata"]["event_payload"] | {FILES_FIELD: join_file_ids(files)}
+    web.chat_update(
+        channel=GENERAL,
+        ts=reply,
+        text=message["text"],
+        blocks=message["blocks"],
+        metadata=message["metadata"] | {"event_payload": payload},
     )
 
 

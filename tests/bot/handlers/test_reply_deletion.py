@@ -28,7 +28,7 @@ from testing.workspace import (
 )
 from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer, set_job_fields
-from tests.bot.handlers.rework_steps import add_controls, point_to_earlier
+from tests.bot.handlers.rework_steps import add_controls, name_files, point_to_earlier, share_file
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -171,6 +171,32 @@ def test_reaction_to_a_file_deletes_its_reply(
     add_controls(workspace, web, ts, first, ADA)
     workspace.set_reaction(ADA, GENERAL, file["ts"], "wastebasket")
     wait_until_deleted(workspace, redis, ts)
+
+
+@pytest.mark.parametrize("names_files", [True, False], ids=["named", "unnamed"])
+def test_late_file_below_another_reply_is_deleted_with_its_own(
+    workspace: Workspace, redis: Redis, web: WebClient, *, names_files: bool
+) -> None:
+    """*Show* posted it there, and the job is forgotten; the other reply may be of old times."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [first] = post_answer(workspace, redis, ts, "An answer")
+    add_controls(workspace, web, ts, first, ADA)
+    following = ask_as_ada(workspace, redis, "@StarChat and in place?", ts)
+    [other] = post_answer(workspace, redis, following, "Another", thread=ts)
+    file, posted = share_file(workspace, web, ts)
+    name_files(workspace, web, ts, first, file)
+    if names_files:
+        name_files(workspace, web, ts, other)
+    for question in (ts, following):
+        redis.delete(f"rq:job:{job_id(TEAM, GENERAL, question)}")
+    workspace.set_reaction(ADA, GENERAL, posted, "wastebasket")
+
+    poll_until(
+        lambda: [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [other],
+        description="the deletion",
+    )
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+    assert workspace.api_calls(method="files.delete")[-1]["args"]["file"] == file
 
 
 def test_reaction_deletes_current_code_for_who_asked(

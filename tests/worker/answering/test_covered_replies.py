@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from contract.language import Language
+from contract.reply_files import FILES_FIELD
 from contract.rework import ReworkKind
 from testing.reply_harness import ReplyHarness
-from testing.rework_harness import ReworkHarness
+from testing.rework_harness import RaisingFailpoints, ReworkHarness
 from testing.slack_parser import context_texts, model_text
 from testing.tokenizers import write_starchat_tokenizer
-from testing.worker_harness import context_text, reply_text
+from testing.worker_harness import context_text, reply_metadata, reply_text
 from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout
+from worker.failpoints import Failpoint
 from worker.jobs.job_context import Outcome
 from worker.render import ReplyFacts, texts
 from worker.wording.word_list import WordList
@@ -20,6 +22,8 @@ from worker.wording.wording_check import WordingCheck
 
 TEXT = "Use a mutex, dammit, and hold it for as short a time as you can."
 OTHER = "A semaphore counts; a mutex has one owner."
+CODE = "```python\n" + "".join(f"v = {n * n}, '{'return ' * 13}'\n" for n in range(95)) + "```\n"
+"""Code for a file, and few tokens in StarChat's own tokenizer and in its stand-in."""
 CHECK = WordingCheck(WordList(["dammit"]), None)
 
 
@@ -104,3 +108,33 @@ async def test_growing_text_with_a_listed_word_is_not_shown() -> None:
     assert [str(verdict.describe()) for verdict in code.verdicts] == ["code: not checked"]
     fine, _ = await layout.compose_final(OTHER, facts, LayoutKind.PLAIN)
     assert (model_text(fine.parts[:1]), fine.is_covered) == (OTHER, False)
+
+
+async def test_shown_reply_names_its_file(reply: ReplyHarness, directory: Path) -> None:
+    """In its first message, also after a death: replies to others may be between both."""
+    asked = ReworkHarness(reply, directory, f"{TEXT}\n\n{CODE}", limit=4_000)
+    asked.wording = CHECK
+    await asked.ask()
+    [covered] = reply.visible_messages
+    assert reply_metadata(covered)[FILES_FIELD] == ""
+    await asked.rework(ReworkKind.SHOW, RaisingFailpoints(Failpoint.AFTER_FILE_UPLOADED))
+    assert_file_is_named(reply)
+    assert await asked.repeat() is Outcome.ANSWERED
+    assert_file_is_named(reply)
+
+    asked.engine.is_broken = True
+    assert await asked.rework(ReworkKind.REPLAY) is Outcome.RESTORED
+    assert_file_is_named(reply)
+    asked.engine.is_broken, asked.wording = False, WordingCheck(None, None)
+    await asked.rework(ReworkKind.REPLAY, RaisingFailpoints(Failpoint.AFTER_ANSWER_SAVED))
+    assert_file_is_named(reply)
+    asked.engine.text = OTHER
+    await asked.rework(ReworkKind.REGENERATE)
+    [first] = reply.visible_messages
+    assert reply_metadata(first)[FILES_FIELD] == ""
+
+
+def assert_file_is_named(reply: ReplyHarness) -> None:
+    """Assert that a reply is a message and a file, which the message names."""
+    first, file = reply.visible_messages
+    assert reply_metadata(first)[FILES_FIELD] == file["files"][0]["id"]
