@@ -30,6 +30,7 @@ LIMITS: Final = ConnectionLimits(
 MAX_REQUESTS_PER_THREAD: Final = 8
 """Requests of a path, running and waiting, for each of its threads; further ones get 503."""
 LISTEN_BACKLOG: Final = 1024
+DEFAULT_HEADERS: Final = {"Content-Type": "text/plain; charset=utf-8", "Server": "starchat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,9 @@ class HttpServer:
 
     async def _handle_request(self, request: web.BaseRequest) -> web.Response:
         found = await self._dispatch_request(request)
-        response = web.Response(
-            status=found.status,
-            body=found.body,
-            headers={"Content-Type": "text/plain; charset=utf-8", "Server": "starchat"}
-            | dict(found.headers),
-        )
+        response = web.Response(status=found.status, body=found.body, headers=DEFAULT_HEADERS)
+        # A route may spell a name in another case: it still replaces the default.
+        response.headers.update(found.headers)
         response.force_close()
         return response
 

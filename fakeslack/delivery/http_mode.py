@@ -36,7 +36,7 @@ class HttpTransport:
             "url_verification", {"type": "url_verification", "challenge": challenge}
         )
         try:
-            answer = await self._post_envelope(envelope, 3.0)
+            _, answer = await self._post_envelope(envelope, 3.0)
         except UndeliveredError:
             answer = ""
         if challenge not in answer:
@@ -44,10 +44,10 @@ class HttpTransport:
             raise SlackError("url_verification_failed")
 
     async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
-        """Post an envelope and return the payload of the app's response."""
-        answer = await self._post_envelope(envelope, timeout_seconds)
+        """Post an envelope and return the payload of the app's response, JSON if it says so."""
+        content_type, answer = await self._post_envelope(envelope, timeout_seconds)
         try:
-            body = json.loads(answer)
+            body = json.loads(answer if content_type == "application/json" else "")
         except ValueError:
             return {"text": answer} if answer and envelope.accepts_response_payload else {}
         return body if isinstance(body, dict) else {}
@@ -57,7 +57,7 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
 
-    async def _post_envelope(self, envelope: Envelope, timeout_seconds: float) -> str:
+    async def _post_envelope(self, envelope: Envelope, timeout_seconds: float) -> tuple[str, str]:
         session = self._session or aiohttp.ClientSession()
         self._session = session
         body, content_type = _encode_body(envelope)
@@ -77,7 +77,7 @@ class HttpTransport:
                 no_retry = response.headers.get("X-Slack-No-Retry") == "1"
                 if not response.ok:
                     raise UndeliveredError("http_error", no_retry=no_retry)
-                return await response.text()
+                return response.content_type, await response.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UndeliveredError(_failure_reason(error)) from None
 

@@ -18,6 +18,11 @@ def echo_request(request: Request) -> Response:
     )
 
 
+def answer_json(_: Request) -> Response:
+    """Answer as Bolt does, which writes its header names in lower case."""
+    return Response(200, b"{}", {"content-type": "application/json;charset=utf-8"})
+
+
 def raise_error(_: Request) -> Response:
     """Break."""
     raise ValueError("a secret")
@@ -25,8 +30,9 @@ def raise_error(_: Request) -> Response:
 
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
-    """Serve two paths on a free port."""
-    running = HttpServer(0, {"/echo": echo_request, "/fails": raise_error}, host="127.0.0.1")
+    """Serve three paths on a free port."""
+    routes = {"/echo": echo_request, "/json": answer_json, "/fails": raise_error}
+    running = HttpServer(0, routes, host="127.0.0.1")
     running.start_thread()
     yield running
     running.close_server()
@@ -48,6 +54,18 @@ def test_request_is_routed_by_path(server: HttpServer) -> None:
     assert request_path(server, "/echo?x=1", b"body") == (200, b"body")
     assert request_path(server, "/other")[0] == 404
     assert server.is_serving()
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [("/echo", "text/plain; charset=utf-8"), ("/json", "application/json;charset=utf-8")],
+)
+def test_response_has_one_content_type(server: HttpServer, path: str, content_type: str) -> None:
+    """That of the route replaces the server's, in any case."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", path)
+    assert connection.getresponse().headers.get_all("Content-Type") == [content_type]
+    connection.close()
 
 
 def test_failing_route_gives_500_without_details(server: HttpServer) -> None:
