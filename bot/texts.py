@@ -87,7 +87,7 @@ NOTHING_TO_STOP: Final = Phrase(
     "stop. Write `stop` in the thread of your question, or press its *Stop* button."
 )
 STOP_REFUSED: Final = Phrase(
-    "Only the person who asked, or an administrator, can stop this reply. I'll finish it."
+    "Only the people who asked for this reply, or an administrator, can stop it. I'll finish it."
 )
 STOP_ENDED: Final = Phrase("That reply was already written, so there was nothing left to stop.")
 DELETE_REFUSED: Final = Phrase(

@@ -7,7 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.job import SLACK_ID_PATTERN
 from contract.language import Language, Translatable
-from contract.texts import ANY_ADMINISTRATOR, ASKER_WITHOUT_NAME, STOP_BUTTON, STOP_LABEL
+from contract.texts import (
+    ANY_ADMINISTRATOR,
+    ASKER_WITHOUT_NAME,
+    COLLEAGUE_WITHOUT_NAME,
+    STOP_BUTTON,
+    STOP_LABEL,
+)
 
 STOP_ACTION_ID: Final = "stop_reply"
 """`action_id` of the button that stops a reply."""
@@ -39,12 +45,13 @@ class StopRecord(BaseModel):
         except ValidationError:
             return cls(user=UNKNOWN_USER)
 
-    def label_for(self, asker: str) -> str | Translatable:
-        """Return how a sentence names the person, if `asker` is the user who asked."""
+    def label_for(self, asker: str, charged_user: str) -> str | Translatable:
+        """Return how a sentence names the person, by who asked and whose quota counts the job."""
         # Line ends, control and bidirectional characters could change the sentence.
         shown = "".join(sign if sign.isprintable() else " " for sign in self.name)
         name = " ".join(shown.split())[:MAX_NAME_CHARACTERS]
-        return name or (ASKER_WITHOUT_NAME if self.user == asker else ANY_ADMINISTRATOR)
+        roles = {charged_user: COLLEAGUE_WITHOUT_NAME, asker: ASKER_WITHOUT_NAME}
+        return name or roles.get(self.user, ANY_ADMINISTRATOR)
 
 
 def select_text_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ LIST_COMMA: Final = Phrase(", ")
 ASKER_WITHOUT_NAME: Final = Phrase("the person who asked")
 PASTE_TEXT: Final = Phrase("Please write your question, and paste the lines that matter.")
 ANY_ADMINISTRATOR: Final = Phrase("an administrator")
+COLLEAGUE_WITHOUT_NAME: Final = Phrase("a colleague")
 
 
 def describe_stop(name: str | Translatable, num_tokens: int = 0) -> Translatable:

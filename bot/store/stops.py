@@ -46,14 +46,24 @@ class StopOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoppableJob:
-    """A job that a person may want to stop. `asked_at` is Slack's time of the question."""
+    """
+    A job that a person may want to stop. `asked_at` is Slack's time of the question.
+
+    `charged_user` is the person whose quota counts it: a colleague of `user`, who asked, may have
+    pressed the button that made it.
+    """
 
     id: str
     thread: Thread
     ts: str
     user: str
+    charged_user: str
     asked_at: str
     is_open: bool
+
+    def is_from(self, user: str) -> bool:
+        """Return whether a user asked the question, or for this work on its reply."""
+        return user in {self.user, self.charged_user}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +234,8 @@ def _parse_job(job: str, fields: object) -> StoppableJob | None:
         id=job,
         thread=Thread(team=address[1], channel=address[2], ts=thread_ts[1]),
         ts=ts,
-        # A colleague's quota may count the job. The reply stays that of the person who asked.
         user=asker if re.fullmatch(SLACK_ID_PATTERN, asker) else user[1],
+        charged_user=user[1],
         asked_at=asked_at if re.fullmatch(TIMESTAMP_PATTERN, asked_at) else ts,
         is_open=status in OPEN_STATUSES and not outcome,
     )

@@ -11,25 +11,26 @@ def test_record_survives_redis() -> None:
     """User and name are the same after a round trip."""
     record = StopRecord(user="U1", name="Ada")
     assert StopRecord.from_json(record.to_json()) == record
-    assert record.label_for("U2") == "Ada"
+    assert record.label_for("U2", "U2") == "Ada"
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"user": "<!channel>"}', '{"user": 1}'])
 def test_malformed_record_still_stops(text: str) -> None:
     """Redis may hold anything: the job stays stopped, without a name."""
-    assert str(StopRecord.from_json(text).label_for("U1")) == "an administrator"
+    assert str(StopRecord.from_json(text).label_for("U1", "U1")) == "an administrator"
 
 
 def test_person_without_a_name_has_a_description() -> None:
     """A name that is unknown, or has no visible sign, is never shown as an id."""
-    assert str(StopRecord(user="U1").label_for("U1")) == "the person who asked"
-    assert str(StopRecord(user="U1", name="\u202e \n").label_for("U2")) == "an administrator"
+    assert str(StopRecord(user="U1").label_for("U1", "U1")) == "the person who asked"
+    assert str(StopRecord(user="U2").label_for("U1", "U2")) == "a colleague"
+    assert str(StopRecord(user="U1", name="\u202e \n").label_for("U2", "U2")) == "an administrator"
 
 
 def test_name_cannot_change_the_sentence() -> None:
     """Line ends and bidirectional signs become blanks, and a long name is cut."""
-    assert StopRecord(user="U1", name="A\nd\u202ea ").label_for("U1") == "A d a"
-    assert len(str(StopRecord(user="U1", name="a" * 500).label_for("U1"))) == 80
+    assert StopRecord(user="U1", name="A\nd\u202ea ").label_for("U1", "U1") == "A d a"
+    assert len(str(StopRecord(user="U1", name="a" * 500).label_for("U1", "U1"))) == 80
 
 
 def test_sentence_counts_tokens() -> None:

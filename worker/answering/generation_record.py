@@ -110,6 +110,6 @@ class GenerationRecord:
 
 def name_stop(facts: ReplyFacts, job: Job, stop: StopRecord, new_tokens: int) -> ReplyFacts:
     """Return the facts of a reply that a person stopped."""
-    label = stop.label_for(job.user)
+    label = stop.label_for(job.user, job.charged_user)
     name = label if isinstance(label, str) else label.translate(facts.language)
     return replace(facts, stopped_by=name, new_tokens=new_tokens)

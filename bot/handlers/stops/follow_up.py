@@ -170,9 +170,10 @@ class StopFollowUp:
         self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
 
     def _describe_end(self, stopped: StoppedJob) -> str:
-        channel, asker = stopped.job.thread.channel, stopped.job.user
-        language = retry_redis(partial(self.languages.find_for_thread, channel, asker))
-        return describe_stop(stopped.record.label_for(asker)).translate(language)
+        job = stopped.job
+        find = partial(self.languages.find_for_thread, job.thread.channel, job.user)
+        label = stopped.record.label_for(job.user, job.charged_user)
+        return describe_stop(label).translate(retry_redis(find))
 
 
 def _build_blocks(end: str) -> list[dict[str, Any]]:

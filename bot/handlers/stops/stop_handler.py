@@ -32,7 +32,7 @@ EXPLANATIONS: Final = {
 @dataclass(frozen=True, slots=True)
 class StopHandler:
     """
-    Stops replies for the person who asked, and for `administrators`.
+    Stops replies for the person who asked or whose quota counts them, and for `administrators`.
 
     The record of a stop is in Redis before anything else happens. Methods raise `RedisError`.
     """
@@ -107,7 +107,7 @@ class StopHandler:
     def _choose_jobs(
         self, jobs: Iterable[StoppableJob], user: str, *, is_addressed: bool
     ) -> list[StoppableJob]:
-        own = [job for job in jobs if job.user == user]
+        own = [job for job in jobs if job.is_from(user)]
         return own or [job for job in jobs if is_addressed and user in self.administrators]
 
     def _stop_or_explain(self, job: StoppableJob, user: str) -> None:
@@ -120,7 +120,7 @@ class StopHandler:
             self._tell_user(job.thread, user, sentence)
 
     def _may_stop(self, job: StoppableJob, user: str) -> bool:
-        return user == job.user or user in self.administrators
+        return job.is_from(user) or user in self.administrators
 
     def _stop_job(self, job: StoppableJob, user: str) -> StopOutcome:
         outcome = self.stops.stop_job(job, self._build_record(user))

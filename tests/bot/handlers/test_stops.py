@@ -1,6 +1,6 @@
 """Stops of waiting questions: by button and by word, for the asker and for administrators."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
@@ -9,7 +9,9 @@ from slack_sdk import WebClient
 from bot import texts
 from contract import keys
 from contract.job import job_id
-from contract.stop import STOP_ACTION_ID
+from contract.language import Language
+from contract.rework import ReworkKind
+from contract.stop import STOP_ACTION_ID, build_stop_block
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, pending_job_ids, rq_status, runnable_job_ids
@@ -17,6 +19,7 @@ from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, SAM, Json, Workspace, message_texts
 from tests.bot.handlers.bot_starts import run_connected_bot
 from tests.bot.handlers.edit_steps import ask_as_ada, set_job_fields
+from tests.bot.handlers.rework_steps import point_to_earlier, press_control, wait_for_rework
 
 pytestmark = pytest.mark.usefixtures("bot")
 STOPPED = "Stopped by Ada."
@@ -165,6 +168,46 @@ def test_word_with_a_mention(workspace: Workspace, redis: Redis) -> None:
     wait_for_text(workspace, str(texts.NOTHING_TO_STOP), ts)
 
     assert pending_job_ids(redis) == []
+
+
+def press_button_of_a_worker(workspace: Workspace, web: WebClient, ts: str, reply: str) -> None:
+    """Press the button that a worker shows while it writes."""
+    block = build_stop_block(ts, ts, Language.ENGLISH)
+    web.chat_update(channel=GENERAL, ts=reply, text="So far", blocks=[block])
+    press_stop(workspace, {"ts": reply}, LIN)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        press_button_of_a_worker,
+        lambda workspace, _web, _ts, reply: workspace.set_reaction(
+            LIN, GENERAL, reply, "octagonal_sign"
+        ),
+        lambda workspace, _web, ts, _reply: workspace.post_message(LIN, GENERAL, "stop", ts),
+        lambda workspace, _web, ts, _reply: workspace.post_json(
+            "_page/stop", {"channel": GENERAL, "thread_ts": ts, "user": LIN}
+        ),
+    ],
+    ids=["button", "reaction", "word", "session"],
+)
+def test_work_is_stopped_by_who_pays_for_it(
+    workspace: Workspace,
+    redis: Redis,
+    web: WebClient,
+    stop: Callable[[Workspace, WebClient, str, str], object],
+) -> None:
+    """Lin pressed *Answer anyway* below the reply to Ada's question."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    reply = point_to_earlier(workspace, redis, web, ts)
+    press_control(workspace, reply, ReworkKind.ANYWAY, LIN)
+    wait_for_rework(redis, ts)
+    web.agents_sessions_setStatus(channel_id=GENERAL, thread_ts=ts, status="processing")
+    stop(workspace, web, ts, reply)
+
+    poll_until(lambda: not pending_job_ids(redis), description="the end of the job")
+    assert not redis.exists(f"{keys.user_quota(TEAM, LIN)}:pending")
+    poll_until(lambda: redis.zcard(keys.stop_schedule(TEAM)) == 0, description="the end")
 
 
 def test_question_is_stopped_before_its_placeholder(workspace: Workspace, redis: Redis) -> None:

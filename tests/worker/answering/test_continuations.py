@@ -138,7 +138,9 @@ async def test_reply_that_a_person_stopped_can_go_further(
     assert "Continue" not in harness.list_buttons()
     present, _ = await harness.read_versions()
     assert present is not None
-    name = str(StopRecord(user=reply.job.user, name="Ada").label_for(reply.job.user))
+    name = str(
+        StopRecord(user=reply.job.user, name="Ada").label_for(reply.job.user, reply.job.user)
+    )
     facts = ReplyFacts("scripted", "stopped", 9, stopped_by=name, new_tokens=2)
     cut = present.model_copy(update={"prompt_ids": (1,), "cut_ids": (2, 3)})
     assert FinishedAnswer(cut, facts).is_cut

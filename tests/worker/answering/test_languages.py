@@ -108,7 +108,7 @@ def test_messages_without_a_reply_are_in_chinese() -> None:
     shown = [*short, growing, mark_incomplete(growing, language), *stopped, *files]
 
     assert find_english([message.blocks for message in shown]) == []
-    label = StopRecord(user="U1").label_for("U1")
+    label = StopRecord(user="U1").label_for("U1", "U1")
     assert not isinstance(label, str)
     assert label.translate(language) == "提问者"
 
