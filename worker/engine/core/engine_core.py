@@ -33,6 +33,7 @@ from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
 from worker.engine.core.request_state import RequestState, ScheduledRequest, share_step_time
 from worker.engine.core.sampler import sample_step
 from worker.engine.core.scheduler import Scheduler
+from worker.engine.core.slot_allocator import SlotAllocation
 from worker.engine.validation import validate_request
 
 MIN_STEP_TOKENS: Final = 16
@@ -140,15 +141,7 @@ class EngineCore:
 
         Raises `DeviceLostError` if the device fails.
         """
-        for state, allocation in self.scheduler.admit_waiting():
-            try:
-                state.num_computed_tokens = restore_prefix(
-                    self._kv_cache, self.host_cache, state, allocation
-                )
-            except Exception as error:  # noqa: BLE001 - a cache must never cost a reply
-                self._check_device(error)
-                self.host_cache.drop_all()
-                state.num_computed_tokens = 0
+        self.scheduler.admit_waiting(self._fill_slot)
 
     def run_step(self) -> StepOutput:
         """
@@ -166,6 +159,14 @@ class EngineCore:
         if step:
             self._execute_step(step, output)
         return output
+
+    def _fill_slot(self, state: RequestState, allocation: SlotAllocation) -> int:
+        try:
+            return restore_prefix(self._kv_cache, self.host_cache, state, allocation)
+        except Exception as error:  # noqa: BLE001 - a cache must never cost a reply
+            self._check_device(error)
+            self.host_cache.drop_all()
+            return 0
 
     def _finish_request(self, request_id: str, reason: FinishReason) -> FinishedRequest | None:
         state = self.scheduler.running.get(request_id)

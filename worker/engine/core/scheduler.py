@@ -9,7 +9,7 @@ priority is in prefill, so that it costs that request's first token no time. Pur
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
@@ -27,6 +27,14 @@ MAX_FAILED_STEPS = 4
 """A request fails after this number of failed steps, even if it isn't to blame."""
 MIN_CHUNK_TOKENS = 16
 """A prompt's share of a step beside others, in tokens; less would cost nearly as much."""
+
+SlotFiller = Callable[[RequestState, SlotAllocation], int]
+"""Fills a request's slot as allocated; returns how many of its tokens the slot now holds."""
+
+
+def count_cached_tokens(_: RequestState, allocation: SlotAllocation) -> int:
+    """Fill no slot, for a caller without KV; returns the tokens that the allocation counts."""
+    return allocation.num_cached_tokens
 
 
 @dataclass(slots=True)
@@ -101,22 +109,20 @@ class Scheduler:
                 state.request = replace(state.request, scope="")
         return self.slot_allocator.drop_scope(scope)
 
-    def admit_waiting(self) -> list[tuple[RequestState, SlotAllocation]]:
+    def admit_waiting(self, fill_slot: SlotFiller = count_cached_tokens) -> None:
         """
-        Allocate free slots to waiting requests: by priority, then by age.
+        Give free slots to waiting requests: by priority, then by age.
 
-        Returns the allocations in order. The caller must fill each slot accordingly.
+        Each slot is filled before the next allocation, which may name it as its source.
         """
-        allocations = []
         while self.slot_allocator and self.waiting:
             state = heappop(self.waiting)[2]
             allocation = self.slot_allocator.allocate_slot(
                 state.request.scope, state.token_ids, self._list_running_prefixes()
             )
-            state.slot, state.num_computed_tokens = allocation.slot, allocation.num_cached_tokens
+            state.slot = allocation.slot
+            state.num_computed_tokens = fill_slot(state, allocation)
             self.running[state.request.id] = state
-            allocations.append((state, allocation))
-        return allocations
 
     def schedule_step(self) -> list[ScheduledRequest]:
         """

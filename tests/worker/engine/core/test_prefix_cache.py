@@ -186,6 +186,27 @@ def test_refused_host_memory_costs_the_cache_alone(new_engine: EngineFactory) ->
     assert len(engine.host_cache) == 0
 
 
+def test_refused_offload_gives_no_team_another_teams_keys(new_engine: EngineFactory) -> None:
+    """A slot that stayed unfilled still holds another team's prefix, and is no source."""
+    engine = new_engine(slots=4, host_cache_bytes=HOST_CACHE_BYTES)
+    other = Request("other", tuple(range(60, 130)), GREEDY_SAMPLING, scope="T2")
+    short = [Request(team, (9,) * 20, GREEDY_SAMPLING, scope=team) for team in ("T4", "T5")]
+    for request in (other, ask_in_thread("x", 0), *short):
+        run_requests(engine, [request])
+    requests = [
+        Request(name, (*SYSTEM_PROMPT, *range(start, start + 20)), GREEDY_SAMPLING, scope=scope)
+        # The first takes the slot of "other", and the second that of "x", its source.
+        for name, start, scope in (("a", 40, "T1"), ("evicts x", 60, "T3"), ("b", 80, "T1"))
+    ]
+    expected = {request.id: run_requests(new_engine(), [request]) for request in requests}
+
+    with RefusedPinnedMemory() as memory:
+        replies = run_requests(engine, requests)
+
+    assert memory.num_refusals == 2
+    assert {name: {name: reply} for name, reply in replies.items()} == expected
+
+
 def test_device_error_while_restoring_ends_the_engine(engine_with_cache: EngineCore) -> None:
     """No request continues on a lost device."""
     [kept] = engine_with_cache.host_cache._entries.values()
