@@ -11,6 +11,7 @@ from finetune.dialogue_files import Provenance
 from finetune.prepare.dialogues import Dialogue, UnusableDialogueError, build_dialogue
 
 TEXT_MARKS: Final = re.compile(r"### (Human|Assistant):")
+NUMBERED_USER: Final = re.compile(r"User [0-9]{1,6}", re.ASCII)
 TEXT_ROLES: Final = {"Human": str(Speaker.USER), "Assistant": str(Speaker.ASSISTANT)}
 
 
@@ -117,10 +118,12 @@ def _read_time(vote: dict[str, Any]) -> datetime:
 def _name_users(conversation: list[Any]) -> Iterator[tuple[object, object]]:
     """Yield the turns; if several users speak, by number, because names are personal data."""
     turns = [turn for turn in conversation if isinstance(turn, dict)]
-    users = dict.fromkeys(repr(turn.get("user")) for turn in turns if turn.get("role") == "user")
-    numbers = {user: number for number, user in enumerate(users, 1)}
+    users = dict.fromkeys(str(turn.get("user")) for turn in turns if turn.get("role") == "user")
+    names = {user: f"User {number}" for number, user in enumerate(users, 1)}
+    # The bot has numbered them already, and the texts mention them by these numbers.
+    names |= {user: user for user in users if NUMBERED_USER.fullmatch(user)}
     for turn in turns:
         role, text = turn.get("role"), turn.get("text")
-        if role == "user" and len(numbers) > 1 and isinstance(text, str) and text.strip():
-            text = f"User {numbers[repr(turn.get('user'))]}: {text}"
+        if role == "user" and len(names) > 1 and isinstance(text, str) and text.strip():
+            text = f"{names[str(turn.get('user'))]}: {text}"
         yield role, text

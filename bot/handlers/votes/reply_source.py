@@ -10,12 +10,12 @@ from bot.messages.content.json_fields import Json, get_text, list_mappings
 from bot.messages.message import (
     FINAL_STATE,
     POINTER_STATE,
-    AuthorKind,
     BotIdentity,
     Message,
     read_metadata,
 )
 from bot.messages.votes.entries import CastVote
+from bot.messages.votes.stored_conversation import describe_conversation
 from bot.records.votes import ReplyKey, VotedReply
 from bot.slack.budget import pace_calls
 from bot.slack.client import error_name
@@ -117,15 +117,9 @@ class ReplySource:
     def _read_texts(self, found: FoundReply) -> tuple[str, str]:
         """Return the conversation up to the question as JSON, and the text of the reply."""
         messages = self.thread_cache.load_messages(found.thread) or ()
-        conversation = [
-            {
-                "role": "assistant" if message.kind is AuthorKind.REPLY else "user",
-                "user": message.author,
-                "text": message.all_text,
-            }
-            for message in messages
-            if message.ts <= found.question_ts
-        ]
+        conversation = describe_conversation(
+            messages, until=found.question_ts, identity=self.identity
+        )
         own = self.thread_cache.find_whole_reply(found.thread, found.question_ts, frozenset())
         parts = (Message.from_slack(raw, self.identity) for raw in own)
         reply = "\n\n".join(part.text for part in parts if part is not None)

@@ -49,7 +49,7 @@ def test_vote_waits_for_a_frozen_database(
         wait_for_votes(records, reply, (LIN, "up", None, False))
         [line] = map(json.loads, export_votes(records, "0"))
         assert (line["conversation"][0]["role"], line["reply"]) == ("user", "sorted(names)")
-        assert line["conversation"][0]["text"].endswith("sort a list &lt;secret:aws-key:1&gt;")
+        assert line["conversation"][0]["text"] == "sort a list <secret:aws-key:1>"
         assert secret not in json.dumps(line)
         workspace.edit_message(ADA, GENERAL, ts, "@StarChat sort a tuple")
         poll_until(

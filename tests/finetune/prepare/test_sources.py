@@ -115,6 +115,18 @@ def test_users_are_numbered() -> None:
     assert dialogue.messages[0].text == "User 1: Why?\n\nUser 2: Yes, why?\n\nUser 1: Well?"
 
 
+def test_numbers_of_the_export_are_kept() -> None:
+    """The texts mention people by them."""
+    turns = [
+        {"role": "user", "user": "User 2", "text": "Ask @User 1."},
+        {"role": "user", "user": "User 1", "text": "Well?"},
+    ]
+
+    dialogue = _parse(_export(_vote("up"), conversation=turns))
+
+    assert dialogue.messages[0].text == "User 2: Ask @User 1.\n\nUser 1: Well?"
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
