@@ -118,6 +118,14 @@ class EngineCore:
         # An eager step costs more than a draft saves: batches without a graph get no drafts.
         self.scheduler.max_drafting_requests = cuda_graphs.max_drafting_requests
 
+    def limit_step_tokens(self, num_tokens: int) -> int:
+        """Bound the tokens of a step once more; returns how many it may have from now on."""
+        # One row for each reply, so that a prompt beside them is read on.
+        smallest = max(MIN_STEP_TOKENS, self._kv_cache.num_slots)
+        self._max_step_tokens = min(self._max_step_tokens, max(smallest, num_tokens))
+        self.scheduler.max_step_tokens = self._max_step_tokens
+        return self._max_step_tokens
+
     def add_request(self, request: Request) -> str | None:
         """Queue a request; returns one line that says why if it can never run."""
         reason = validate_request(request, self._kv_cache.max_positions, self._vocab_size)

@@ -1,5 +1,6 @@
 """Warm-up: builds the engine core, captures CUDA graphs and runs a first request."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -21,6 +22,16 @@ from worker.engine.protocol import EngineConfig
 
 CPU_WARMUP_TOKENS: Final = 8
 """Length of the first prompt on a CPU; on a GPU it follows one full prefill chunk."""
+
+MAX_STEP_SECONDS: Final = 5.0
+"""
+Duration that a step on a CPU should not exceed, when a reply or a stop waits for it.
+
+Six times as long without a step, and the parent takes the child for dead.
+"""
+
+MEASURED_TOKENS: Final = 32
+"""Length of the prompt whose step tells what a token costs on a CPU."""
 
 WARMUP_START_FRACTION: Final = 0.92
 """Progress of the whole start at the beginning of the warm-up."""
@@ -68,6 +79,8 @@ def warm_up(
             run()
     if device.type == "cuda":
         loaded.kv_cache.zero_slots()
+    elif not config.max_step_tokens:
+        _limit_step(engine_core, loaded, log)
     engine_core.steps = 0
     if graphs is not None:
         _use_graphs(engine_core, graphs)
@@ -122,6 +135,26 @@ def _leave_kernel(engine_core: EngineCore) -> None:
     engine_core.scheduler.max_drafting_requests = 0
 
 
+def _limit_step(engine_core: EngineCore, loaded: LoadedModel, log: Log) -> None:
+    """Give a step on a CPU no more tokens than it computes in `MAX_STEP_SECONDS`."""
+    length = min(MEASURED_TOKENS, loaded.info.max_positions - 1)
+    # Other work on this machine may slow one of them down.
+    seconds = min(_time_prompt(engine_core, loaded, length) for _ in range(2))
+    wanted = engine_core.scheduler.max_step_tokens
+    longest_prefill = MAX_STEP_SECONDS * length / seconds
+    limit = int(longest_prefill / engine_core.scheduler.prefill_factor)
+    if limit < wanted:
+        limit = engine_core.limit_step_tokens(limit)
+        log(f"steps of {limit} tokens instead of {wanted}: {length} take {seconds:.1f} s here")
+
+
+def _time_prompt(engine_core: EngineCore, loaded: LoadedModel, length: int) -> float:
+    """Return the seconds of a step with a prompt of this length."""
+    started = time.perf_counter()
+    _run_prompt(engine_core, loaded, length, max_new_tokens=1)
+    return time.perf_counter() - started
+
+
 def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:
     """Run a prefill and one decode step; on a GPU the prefill takes two chunks."""
     on_cpu = loaded.kv_cache.layers[0].device.type == "cpu"
@@ -129,8 +162,15 @@ def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:
         CPU_WARMUP_TOKENS if on_cpu else loaded.max_step_tokens + CPU_WARMUP_TOKENS,
         loaded.info.max_positions - 2,
     )
+    _run_prompt(engine_core, loaded, length, max_new_tokens=2)
+
+
+def _run_prompt(
+    engine_core: EngineCore, loaded: LoadedModel, length: int, max_new_tokens: int
+) -> None:
     prompt = tuple(list_probe_tokens(length, loaded.info.vocab_size))
-    engine_core.add_request(Request("", prompt, SamplingParams(max_new_tokens=2, temperature=0)))
+    sampling = SamplingParams(max_new_tokens=max_new_tokens, temperature=0)
+    engine_core.add_request(Request("", prompt, sampling))
     while engine_core.has_unfinished_requests:
         output = engine_core.run_step()
         if output.failed:

@@ -1,5 +1,7 @@
 """Warm-up: the steps before a worker is ready, and their log lines."""
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 
 from testing.in_process_engine import (
+    EngineFactory,
     FakeGraphCapture,
     build_captured_engine,
     make_mixed_requests,
@@ -16,9 +19,11 @@ from testing.in_process_engine import (
     run_requests,
 )
 from testing.reference_varlen import reference_varlen_attn
-from worker.engine import LoadError
+from worker.engine import LoadError, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.layer_spec import LayerSpec
+from worker.engine.core.engine_core import MIN_STEP_TOKENS
+from worker.engine.loading import warmup
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.memory import GRAPH_BYTES_PER_LAYER, estimate_graph_bytes
 from worker.engine.loading.warmup import _use_graphs, warm_up
@@ -74,6 +79,35 @@ def test_cpu_warms_up_without_captures(models: Models, options: EngineConfig) ->
     assert engine.model_runner.cuda_graphs is None
     assert len(without) == options.compile_layers
     assert not engine.has_unfinished_requests
+
+
+def test_slow_cpu_gets_smaller_steps(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that takes half a minute would count as a hang; one line tells the operator."""
+    monkeypatch.setattr(warmup, "MAX_STEP_SECONDS", 0.04)
+    model, log_lines = with_empty_slots(models), list[str]()
+    steps: list[int] = []
+
+    def wait_for_each_token(_layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        steps.append(inputs[0].numel())
+        time.sleep(inputs[0].numel() / 1000)
+
+    network: Any = model.network
+    with network.get_input_embeddings().register_forward_pre_hook(wait_for_each_token):
+        engine = warm_up(model, EngineConfig(), lambda _stage, _done: None, log_lines.append)
+        steps.clear()
+        run_requests(engine, [Request("long", (1,) * 200, SamplingParams(1))])
+
+    assert MIN_STEP_TOKENS <= engine.scheduler.max_step_tokens <= 20
+    assert max(steps) <= 40
+    [line] = log_lines
+    assert re.fullmatch(r"steps of \d\d tokens instead of 256: 32 take 0\.\d s here", line)
+
+
+def test_limited_step_has_a_row_for_each_reply(new_engine: EngineFactory) -> None:
+    """Else replies would leave nothing of a step to a prompt beside them."""
+    engine = new_engine(slots=20)
+
+    assert [engine.limit_step_tokens(limit) for limit in (500, 30, 1)] == [64, 30, 20]
 
 
 class RefusedNetwork(nn.Module):
