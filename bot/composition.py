@@ -226,7 +226,7 @@ class Composition:
             failpoints,
             ResearchNotice(notices, is_on=settings.starchat_research_notice == "on"),
             self._build_asked_before(rules, users).build(
-                controls.votes, ReplySource(identity, thread_cache, has_consent=False)
+                controls.votes, ReplySource(identity, thread_cache)
             ),
         )
         monitor = OutageMonitor(

@@ -159,7 +159,7 @@ def build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
         found.append(
             Turn(
                 speaker=Speaker.ASSISTANT,
-                text=_join_parts([part.text for part in whole]),
+                text=join_parts([part.text for part in whole]),
                 ts=whole[0].ts,
                 in_reply_to=question,
             )
@@ -167,7 +167,7 @@ def build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
     return tuple(found)
 
 
-def _join_parts(parts: Iterable[str]) -> str:
+def join_parts(parts: Iterable[str]) -> str:
     """Join the parts of a reply; rejoin a code block that was split between two parts."""
     text = ""
     for part in parts:

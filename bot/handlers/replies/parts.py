@@ -86,5 +86,5 @@ class ControlParts:
             notices,
             notices.background,
             stops,
-            ReplySource(self.identity, notices.thread_cache, has_consent=False),
+            ReplySource(self.identity, notices.thread_cache),
         )

@@ -8,12 +8,14 @@ from bot.handlers.votes.ran_line import RanLine
 from bot.handlers.votes.reply_source import ReplySource
 from bot.handlers.votes.vote_handler import VoteHandler
 from bot.handlers.votes.vote_keeper import VoteKeeper
+from bot.handlers.votes.vote_texts import VoteTexts
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
 from bot.records.database import Records
 from bot.settings import Settings
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
+from bot.store.stored_answers import StoredAnswers
 from bot.store.vote_outbox import VoteOutbox
 
 
@@ -34,8 +36,9 @@ class VoteParts:
         """Build the handler with its keeper, whose thread is not started."""
         notices, identity = self.notices, self.identity
         outbox = VoteOutbox(notices.redis, identity.team)
+        texts = VoteTexts(identity, notices.thread_cache, StoredAnswers(notices.redis))
         has_consent = self.settings.starchat_votes_with_text == "on"
-        source = ReplySource(identity, notices.thread_cache, has_consent=has_consent)
+        source = ReplySource(identity, notices.thread_cache, texts if has_consent else None)
         ran_line = RanLine(
             outbox,
             self.records,

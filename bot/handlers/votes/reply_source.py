@@ -6,16 +6,15 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
+from bot.handlers.votes.vote_texts import VoteTexts
 from bot.messages.content.json_fields import Json, get_text, list_mappings
 from bot.messages.message import (
     FINAL_STATE,
     POINTER_STATE,
     BotIdentity,
-    Message,
     read_metadata,
 )
 from bot.messages.votes.entries import CastVote
-from bot.messages.votes.stored_conversation import describe_conversation
 from bot.records.votes import ReplyKey, VotedReply
 from bot.slack.budget import pace_calls
 from bot.slack.client import error_name
@@ -51,8 +50,8 @@ class ReplySource:
 
     identity: BotIdentity
     thread_cache: ThreadCache
-    has_consent: bool
-    """Whether the workspace's operator allows texts in the database."""
+    texts: VoteTexts | None = None
+    """Reader of texts, if the workspace's operator allows them in the database."""
 
     def find_reply(
         self,
@@ -110,20 +109,10 @@ class ReplySource:
             # The message shows another version of the reply by now.
             return key, VotedReply(found.thread.ts, "{}")
         facts = json.dumps(found.details.model_dump() | {"question_ts": found.question_ts})
-        if not self.has_consent:
+        if self.texts is None:
             return key, VotedReply(found.thread.ts, facts)
-        return key, VotedReply(found.thread.ts, facts, *self._read_texts(found))
-
-    def _read_texts(self, found: FoundReply) -> tuple[str, str]:
-        """Return the conversation up to the question as JSON, and the text of the reply."""
-        messages = self.thread_cache.load_messages(found.thread) or ()
-        conversation = describe_conversation(
-            messages, until=found.question_ts, identity=self.identity
-        )
-        own = self.thread_cache.find_whole_reply(found.thread, found.question_ts, frozenset())
-        parts = (Message.from_slack(raw, self.identity) for raw in own)
-        reply = "\n\n".join(part.text for part in parts if part is not None)
-        return json.dumps(conversation), reply.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        texts = self.texts.read_texts(found.thread, found.question_ts, version)
+        return key, VotedReply(found.thread.ts, facts, *texts)
 
     def _parse_reply(self, channel: str, raw: Json) -> FoundReply | None:
         payload, thread_ts = read_metadata(raw), get_text(raw, "thread_ts")

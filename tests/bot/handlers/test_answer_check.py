@@ -46,7 +46,7 @@ LONG_SECONDS = 600.0
 def check(redis: Redis, web: WebClient, tmp_path: Path) -> Iterator[AnswerCheck]:
     """Check answers in two channels that have the rule."""
     rules = build_rule_reader(redis, web, tmp_path, {GENERAL: RULE, PYTHON: RULE})
-    source = ReplySource(BOT_IDENTITY, ThreadCache(redis, web, BOT_IDENTITY), has_consent=False)
+    source = ReplySource(BOT_IDENTITY, ThreadCache(redis, web, BOT_IDENTITY))
     redis.set(keys.user_profile(TEAM, ADA), User(name="Ada", is_bot=False).model_dump_json())
     with ThreadPoolExecutor(1) as pool:
         users = UserDirectory(redis, web, pool, pool)

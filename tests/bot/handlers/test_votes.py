@@ -8,17 +8,29 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot import texts
+from bot.handlers.votes.vote_texts import VoteTexts
 from bot.messages.votes.entries import CastVote
 from bot.messages.votes.presses import Mark, Press, PressKind
 from bot.records.database import Records
 from bot.records.export import export_votes
+from bot.store.stored_answers import StoredAnswers
+from bot.store.thread_cache import ThreadCache
 from contract import keys
+from contract.answers import Answer
+from contract.job import Thread
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM
+from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, LIN, SAM, Workspace
-from tests.bot.handlers.edit_steps import ask_as_ada
-from tests.bot.handlers.rework_steps import REPLY_ID, point_to_earlier
+from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
+from tests.bot.handlers.rework_steps import (
+    REPLY_ID,
+    name_files,
+    point_to_earlier,
+    share_file,
+    store_answers,
+)
 from tests.bot.handlers.vote_steps import (
     list_votes,
     post_reply,
@@ -120,6 +132,43 @@ def test_reactions_count_as_buttons(
     wait_for_votes(stored, reply, (LIN, "up", None, False))
     poll_until(lambda: not redis.exists(keys.vote_outbox(TEAM)), description="all reactions")
     assert list_votes(stored, pointer) == []
+
+
+def test_reply_with_a_file_has_a_text_if_its_worker_stored_it(
+    bot: Process, workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Its messages lack the code, so they alone are no text to learn from."""
+    ts, reply = post_reply(workspace, redis, web)
+    file, _ = share_file(workspace, web, ts)
+    name_files(workspace, web, ts, reply, file)
+    thread = Thread(team=TEAM, channel=GENERAL, ts=ts)
+    answers = StoredAnswers(redis)
+    reader = VoteTexts(BOT_IDENTITY, ThreadCache(redis, web, BOT_IDENTITY), answers)
+    assert reader.read_texts(thread, ts, REPLY_ID) == (None, None)
+
+    whole = Answer(text="```python\nx = 1\n```", reply_id=REPLY_ID)
+    store_answers(redis, ts, whole)
+    assert reader.read_texts(thread, ts, REPLY_ID)[1] == whole.text
+    assert reader.read_texts(thread, ts, "0d0e0f") == (None, None)
+    store_answers(redis, ts, whole.model_copy(update={"is_covered": True}))
+    assert reader.read_texts(thread, ts, REPLY_ID) == (None, None)
+
+
+def test_code_that_was_split_between_messages_is_joined(
+    bot: Process, workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """As in the prompts of later questions."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    post_answer(workspace, redis, ts, "```python\nx = 1\n```", "```python\ny = 2\n```")
+    thread = Thread(team=TEAM, channel=GENERAL, ts=ts)
+    cache = ThreadCache(redis, web, BOT_IDENTITY)
+    conversation, reply = VoteTexts(BOT_IDENTITY, cache, StoredAnswers(redis)).read_texts(
+        thread, ts, REPLY_ID
+    )
+
+    assert reply == "```python\nx = 1\ny = 2\n```"
+    assert conversation is not None
+    assert json.loads(conversation) == [{"role": "user", "user": "User 1", "text": "sort a list"}]
 
 
 def test_deletion_of_a_reply_deletes_its_votes(
