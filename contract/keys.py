@@ -370,6 +370,11 @@ def channel_rules(team: str) -> str:
     return f"starchat:{team}:channel_rules"
 
 
+def channel_moves(team: str) -> str:
+    """Return the list of channels whose rules the database has under a former id: `old new`."""
+    return f"starchat:{team}:channel_moves"
+
+
 def user_profile(team: str, user: str) -> str:
     """Return the cached profile of a user as JSON: the name, and whether the user is a guest."""
     return f"starchat:{team}:user_profile:{user}"

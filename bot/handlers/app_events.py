@@ -1,4 +1,4 @@
-"""Events without a message: bot invited, file deleted, app uninstalled."""
+"""Events without a message: bot invited, channel moved, file deleted, app uninstalled."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.votes.vote_keeper import VoteKeeper
-from bot.messages.events import AppUninstalled, BotInvited, FileDeleted
+from bot.messages.events import AppUninstalled, BotInvited, ChannelMoved, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
 from contract import keys
@@ -23,7 +23,11 @@ WELCOME_QUIET_SECONDS: Final = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class AppEventHandler:
-    """Welcomes channels, purges deleted files and uninstalled teams. Methods raise `RedisError`."""
+    """
+    Welcomes channels, keeps their rules, purges deleted files and uninstalled teams.
+
+    Methods raise `RedisError`.
+    """
 
     redis: Redis
     poster: Poster
@@ -37,6 +41,16 @@ class AppEventHandler:
         key = keys.welcome(invited.team, invited.channel)
         if self.redis.set(key, 1, nx=True, ex=WELCOME_QUIET_SECONDS):
             self.background.submit("welcome", self._post_welcome, invited)
+
+    def move_channel(self, moved: ChannelMoved) -> None:
+        """Keep the rules of a channel that has a new id; the database follows as soon as it can."""
+        rules = self.languages.rules
+        rules.cache.record_move(moved.old, moved.new)
+        log.info("channel moved", channel=moved.old, new_channel=moved.new)
+        if moved.old in rules.file:
+            # The operator alone can change the file: until then, its rules hold for no channel.
+            log.error("channels file names a former id", channel=moved.old, new_channel=moved.new)
+        self.background.submit("move rules", rules.warm_cache)
 
     def purge_file(self, deleted: FileDeleted) -> None:
         """Delete the texts of a file."""

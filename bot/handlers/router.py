@@ -46,6 +46,7 @@ from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
     BotInvited,
+    ChannelMoved,
     DeletionReaction,
     Event,
     FileDeleted,
@@ -98,6 +99,7 @@ class Router:
         app.event("agent_session_stopped")(self.on_stop_event)
         app.event("app_home_opened")(self.on_app_home_opened)
         app.event("member_joined_channel")(self.on_member_joined)
+        app.event("channel_id_changed")(self.on_channel_moved)
         app.event("file_deleted")(self.on_file_deleted)
         app.event("app_uninstalled")(self.on_app_uninstalled)
         app.event("tokens_revoked")(self.on_app_uninstalled)
@@ -192,6 +194,12 @@ class Router:
         event = self._parse_event(body)
         if isinstance(event, BotInvited):
             self.app_events.welcome_channel(event)
+
+    def on_channel_moved(self, body: Body) -> None:
+        """Keep the rules of a channel that has a new id."""
+        event = self._parse_event(body)
+        if isinstance(event, ChannelMoved):
+            self.app_events.move_channel(event)
 
     def on_file_deleted(self, body: Body) -> None:
         """Delete the texts of a file."""

@@ -18,6 +18,7 @@ from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
     BotInvited,
+    ChannelMoved,
     ChannelType,
     Event,
     FileDeleted,
@@ -57,6 +58,8 @@ def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
             thread_ts, channel = event["thread_ts"], event["channel"]
             thread = Thread(team=_read_team(body, identity), channel=channel, ts=thread_ts)
             return SessionStopped(thread=thread, user=event["user"])
+        case "channel_id_changed":
+            return ChannelMoved(old=event["old_channel_id"], new=event["new_channel_id"])
         case str():
             return _parse_app_event(event, _read_team(body, identity), identity)
         case name:

@@ -176,6 +176,15 @@ class BotInvited(BaseModel):
     inviter: SlackId = ""
 
 
+class ChannelMoved(BaseModel):
+    """Private channel that has a new id, because it is shared with another organization."""
+
+    model_config = ConfigDict(frozen=True)
+
+    old: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+    new: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+
+
 class FileDeleted(BaseModel):
     """File that was deleted; Slack does not say where it was shared."""
 
@@ -206,5 +215,6 @@ Event = (
     | MessagesTabOpened
     | AppUninstalled
     | BotInvited
+    | ChannelMoved
     | Ignored
 )

@@ -149,6 +149,21 @@ class RuleStore:
 
         return self._write(use, request)
 
+    def move_rules(self, team: str, old: str, new: str) -> None:
+        """Move the rules of a channel with their log to its new id, unless that has rules."""
+
+        def use(connection: Connection) -> None:
+            tables = (channel_rules, rule_changes)
+            for table in tables:
+                is_new = _is_channel(table, team, new)
+                if connection.execute(select(table.c.version).where(is_new)).first() is not None:
+                    return
+            for table in tables:
+                is_old = _is_channel(table, team, old)
+                connection.execute(update(table).where(is_old).values(channel=new))
+
+        self.records.write(use, MAX_SECONDS)
+
     def _write(self, use: Any, request: ChangeRequest) -> ChangeResult:
         for _ in range(MAX_CONFLICTS):
             try:

@@ -7,9 +7,9 @@ away, no rules can change.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 from redis.commands.core import Script
@@ -21,6 +21,9 @@ from bot.store.scripts import load_script
 from contract import keys
 
 COMPARED_AT_PATTERN: Final = r"[0-9]{1,12}(\.[0-9]{1,9})?"
+MOVE: Final = re.compile(r"([A-Za-z0-9]{1,64}) ([A-Za-z0-9]{1,64})")
+MAX_MOVES: Final = 1000
+"""Moves that one comparison with the database takes with it."""
 COMPLETE: Final = "*"
 """Field that says that the hash holds all channels with rules."""
 
@@ -33,10 +36,12 @@ class RulesCache:
     team: str
     _key: str = field(init=False)
     _merge_script: Script = field(init=False)
+    _move_script: Script = field(init=False)
 
     def __post_init__(self) -> None:
         self._key = keys.channel_rules(self.team)
         self._merge_script = self.redis.register_script(load_script("merge_channel_rules"))
+        self._move_script = self.redis.register_script(load_script("move_channel_rules"))
 
     def get_rules(self, channel: str) -> VersionedRules:
         """
@@ -77,3 +82,18 @@ class RulesCache:
         """Keep the rules of one channel, unless newer ones are cached."""
         encoded = rules.rules.model_dump_json()
         self._merge_script(keys=[self._key], args=["", channel, rules.version, encoded])
+
+    def record_move(self, old: str, new: str) -> None:
+        """Give the rules of a channel to its new id, here at once and in the database later."""
+        self._move_script(keys=[self._key, keys.channel_moves(self.team)], args=[old, new])
+
+    def list_moves(self) -> list[tuple[str, str]]:
+        """Return former and new ids that the database may not know yet, in order of the events."""
+        found: Any = self.redis.lrange(keys.channel_moves(self.team), 0, MAX_MOVES - 1)
+        matches = (MOVE.fullmatch(decode_reply(move)) for move in found)
+        return [(match[1], match[2]) for match in matches if match]
+
+    def drop_moves(self, moves: Iterable[tuple[str, str]]) -> None:
+        """Forget moves that the database has."""
+        for old, new in moves:
+            self.redis.lrem(keys.channel_moves(self.team), 0, f"{old} {new}")

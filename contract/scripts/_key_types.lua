@@ -42,7 +42,7 @@ do
     ask_marker = 'string', pending_ask = 'hash', direct_message = 'string', extra_latch = 'string', session_title = 'string', prompts_shown = 'string', ask_schedule = 'zset',
     stop_schedule = 'zset', deletion_schedule = 'zset', session_schedule = 'zset', vote_outbox = 'list', ran_line_schedule = 'zset', ran_line_lease = 'string', session_latch = 'string',
     usage = 'hash', channel_jobs = 'set', user_questions = 'zset', channel_questions = 'zset',
-    language_choices = 'hash', home_latch = 'string',
+    language_choices = 'hash', home_latch = 'string', channel_moves = 'list',
     inbox = 'zset', thread_queue = 'list', thread_cache = 'hash', answer_cache = 'hash', file_cache = 'hash',
     thread_people = 'set',
     text_index = 'zset', text_sizes = 'hash', connection_window = 'hash', rate_limit = 'hash',

@@ -30,6 +30,7 @@ class AdminRoutes:
             web.post("/_control/delete", self._delete_any_message),
             web.post("/_control/create", self._create_channel),
             web.post("/_control/archive", self._archive_channel),
+            web.post("/_control/share", self._share_channel),
             web.post("/_control/invite", self._invite_member),
             web.post("/_control/kick", self._kick_member),
             web.post("/_control/person", self._add_person),
@@ -65,6 +66,12 @@ class AdminRoutes:
         channel = self._workspace.get_channel(str(body.get("channel", "")))
         self._workspace.archive_channel(channel.id, is_archived=bool(body.get("archived", True)))
         return web.json_response({"ok": True})
+
+    async def _share_channel(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        shared = self._workspace.share_channel(channel.id)
+        return web.json_response({"ok": True, "channel": shared.id})
 
     async def _kick_member(self, request: web.Request) -> web.Response:
         body = await read_json(request)

@@ -24,7 +24,7 @@ class EventBuilder:
             ChangeKind.MESSAGE_CHANGED: self._message_changed_events,
             ChangeKind.MESSAGE_DELETED: self._message_deleted_events,
             ChangeKind.REACTION: self._reaction_events,
-            ChangeKind.CHANNEL: self._member_joined_events,
+            ChangeKind.CHANNEL: self._channel_events,
             ChangeKind.HOME: self._prepared_events,
             ChangeKind.FILE_DELETED: self._prepared_events,
             ChangeKind.SESSION: self._prepared_events,
@@ -162,9 +162,18 @@ class EventBuilder:
             "event_ts": self._workspace.next_ts(),
         }
 
-    def _member_joined_events(self, change: Change) -> Iterator[Json]:
+    def _channel_events(self, change: Change) -> Iterator[Json]:
         channel = self._joined_channel(change)
-        if channel is None or "joined" not in change.detail:
+        if channel is None:
+            return
+        if "former_id" in change.detail:
+            yield {
+                "type": "channel_id_changed",
+                "old_channel_id": change.detail["former_id"],
+                "new_channel_id": channel.id,
+                "event_ts": self._workspace.next_ts(),
+            }
+        if "joined" not in change.detail:
             return
         yield {
             "type": "member_joined_channel",

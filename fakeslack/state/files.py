@@ -160,6 +160,12 @@ class FileStore:
         file.content, file.is_deleted = None, True
         return file
 
+    def move_shares(self, channel: str, new_channel: str) -> None:
+        """Give the shares of all files in a channel to its new id."""
+        for file in self._files.values():
+            if channel in file.shares:
+                file.shares[new_channel] = file.shares.pop(channel)
+
     def store_content(self, file_id: str, content: bytes) -> File:
         """Store the uploaded bytes. Raises `file_update_failed` if their length is unexpected."""
         file = self.get_file(file_id)

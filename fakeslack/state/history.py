@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.messages import Message
@@ -21,6 +21,11 @@ class ChannelHistory:
         self._messages[message.ts] = message
         if message.thread_ts is not None and message.is_reply:
             self._replies.setdefault(message.thread_ts, {})[message.ts] = None
+
+    def move_messages(self, channel: str) -> None:
+        """Give all messages to a channel: the id of theirs has changed."""
+        for ts, message in self._messages.items():
+            self._messages[ts] = replace(message, channel=channel)
 
     def find_message(self, ts: str) -> Message | None:
         """Return the message with this ts, or None."""

@@ -121,6 +121,7 @@ DEFAULT_EVENTS = (
     "app_home_opened",
     "app_mention",
     "app_uninstalled",
+    "channel_id_changed",
     "file_deleted",
     "member_joined_channel",
     "message.channels",

@@ -7,6 +7,7 @@ from typing import Any
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.agent_sessions import AgentSessions
 from fakeslack.state.changes import Change, ChangeKind
+from fakeslack.state.channels import Channel, ChannelType
 from fakeslack.state.files import FileStore
 from fakeslack.state.history import ChannelHistory
 from fakeslack.state.members import MemberDirectory
@@ -61,6 +62,26 @@ class Workspace(MemberDirectory):
     def channel_history(self, channel: str) -> ChannelHistory:
         """Return the history of a channel."""
         return self._histories[channel]
+
+    def share_channel(self, channel: str) -> Channel:
+        """
+        Share a channel with another organization: Slack gives a private one a new id.
+
+        Raises `invalid_arguments` for a direct message, and for a channel that is shared already.
+        """
+        shared = self.channels[channel]
+        is_direct = shared.channel_type in {ChannelType.IM, ChannelType.MPIM}
+        if is_direct or shared.is_shared:
+            raise SlackError("invalid_arguments")
+        shared.is_shared = True
+        if shared.channel_type is ChannelType.GROUP:
+            shared.id = f"C0EXT{channel[-5:]}"
+            self.channels[shared.id] = self.channels.pop(channel)
+            self._histories[shared.id] = self._histories.pop(channel, ChannelHistory())
+            self._histories[shared.id].move_messages(shared.id)
+            self.files.move_shares(channel, shared.id)
+            self.notify_channel(ChangeKind.CHANNEL, shared.id, former_id=channel)
+        return shared
 
     def get_message(self, channel: str, ts: str) -> Message:
         """Return a message. Raises `message_not_found` if there is none."""

@@ -81,7 +81,10 @@ class Viewer:
             return None
         details: Json = {"type": change.kind.value, "channel": change.channel, "thread_ts": None}
         if change.channel is not None:
-            channel = self._workspace.channels[change.channel]
+            channel = self._workspace.channels.get(change.channel)
+            if channel is None:
+                # Its id has changed since.
+                return None
             has_left = change.detail.get("left") == self.person.id
             if not self.can_see(channel) and not has_left:
                 return None

@@ -38,6 +38,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.thread_joined: (IDS, IDS, TIMESTAMPS),
     keys.user_profile: (IDS, IDS),
     keys.channel_rules: (IDS,),
+    keys.channel_moves: (IDS,),
     keys.welcome: (IDS, IDS),
     keys.told_people: (IDS,),
     keys.answer_cache: (IDS, IDS, TIMESTAMPS),

@@ -46,6 +46,7 @@ def test_manifest_events_have_required_scopes() -> None:
     """Slack refuses a manifest with an event but not its scope."""
     needs = {
         "app_mention": "app_mentions:read",
+        "channel_id_changed": "groups:read",
         "file_deleted": "files:read",
         "member_joined_channel": "channels:read",
         "message.channels": "channels:history",

@@ -71,7 +71,12 @@ class RuleReader:
     def refresh_cache(self) -> None:
         """Compare the cache with the database. Raises `RecordsUnavailableError`."""
         read_at = self.cache.read_clock()
+        moves = self.cache.list_moves()
+        # Before the comparison: the database decides about rules that are older.
+        for old, new in moves:
+            self.store.move_rules(self.identity.team, old, new)
         self.cache.replace_rules(self.store.load_team(self.identity.team), read_at)
+        self.cache.drop_moves(moves)
 
     def read_talk_rules(self, post: MessagePosted, source: Source) -> ChannelRules:
         """

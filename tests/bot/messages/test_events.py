@@ -10,6 +10,7 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import (
     AppUninstalled,
     BotInvited,
+    ChannelMoved,
     ChannelType,
     FileDeleted,
     Ignored,
@@ -232,6 +233,15 @@ def test_deletion_has_message_and_thread(previous: Json, root: str) -> None:
             FileDeleted(team=BOT_IDENTITY.team, file="F1"),
         ),
         ({"type": "file_deleted", "file_id": "F1*"}, Ignored(readable=False)),
+        (
+            {"type": "channel_id_changed", "old_channel_id": "G1", "new_channel_id": "C1"},
+            ChannelMoved(old="G1", new="C1"),
+        ),
+        (
+            {"type": "channel_id_changed", "old_channel_id": "G1", "new_channel_id": "C 1"},
+            Ignored(readable=False),
+        ),
+        ({"type": "channel_id_changed", "old_channel_id": "G1"}, Ignored(readable=False)),
         (
             {"type": "member_joined_channel", "user": BOT_IDENTITY.user_id, "channel": "C1"},
             BotInvited(team=BOT_IDENTITY.team, channel="C1"),

@@ -145,6 +145,21 @@ def test_reactions_and_joins_cause_events(slack: RecordingWorkspace) -> None:
     assert joined["channel_type"] == "C"
 
 
+def test_new_id_of_a_private_channel_causes_an_event(slack: RecordingWorkspace) -> None:
+    """It names both ids. A public channel keeps its id."""
+    channel = slack.workspace.create_channel("den", [ADA, STARCHAT], is_private=True)
+    former = channel.id
+    slack.workspace.share_channel(former)
+    slack.workspace.share_channel(GENERAL)
+    [event] = slack.events
+    assert float(event.pop("event_ts")) > 0
+    assert event == {
+        "type": "channel_id_changed",
+        "old_channel_id": former,
+        "new_channel_id": channel.id,
+    }
+
+
 def test_a_channel_without_the_app_causes_no_events(slack: RecordingWorkspace) -> None:
     """No event of any kind comes from such a channel."""
     channel = slack.workspace.create_channel("den", [ADA], is_private=True)

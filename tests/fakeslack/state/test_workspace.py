@@ -6,6 +6,7 @@ from fakeslack.errors import SlackError
 from fakeslack.state.channels import Channel, ChannelType
 from fakeslack.state.messages import Message
 from fakeslack.state.people import DEPLOYBOT, STARCHAT
+from fakeslack.web_api.files import create_file, share_files
 from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, InMemoryWorkspace
 
 
@@ -63,6 +64,27 @@ def test_channel_changes_are_published(slack: InMemoryWorkspace) -> None:
         slack.workspace.join_channel(channel.id, LIN)
     with pytest.raises(SlackError, match="not_in_channel"):
         slack.workspace.leave_channel(channel.id, ADA)
+
+
+def test_sharing_gives_a_private_channel_a_new_id(slack: InMemoryWorkspace) -> None:
+    """Its messages are there; the former id names nothing any more."""
+    channel = slack.workspace.create_channel("den", [ADA], is_private=True)
+    former = channel.id
+    message = slack.workspace.post_message(former, {"user": ADA, "text": "hi"})
+    file = create_file(slack.workspace, ADA, {"name": "a.py", "content": "x = 1"})
+    share_files(slack.workspace, former, {"user": ADA}, [file])
+    shared = slack.workspace.share_channel(former)
+
+    assert (shared.name, shared.is_shared) == ("den", True)
+    assert slack.workspace.get_message(shared.id, message.ts).channel == shared.id
+    assert file.channels == [shared.id]
+    assert slack.find_changes("channel")[-1].detail == {"former_id": former}
+    with pytest.raises(SlackError, match="channel_not_found"):
+        slack.workspace.get_channel(former)
+    for channel in (shared, slack.workspace.open_dm([ADA, LIN])):
+        with pytest.raises(SlackError, match="invalid_arguments"):
+            slack.workspace.share_channel(channel.id)
+    assert slack.workspace.share_channel(GENERAL).id == GENERAL
 
 
 def test_a_reply_names_the_author_of_the_root(slack: InMemoryWorkspace) -> None:

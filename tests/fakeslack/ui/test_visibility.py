@@ -96,6 +96,16 @@ def test_changes_are_visible_to_channel_members(slack: InMemoryWorkspace) -> Non
     assert seen[LIN][0]["left"] == LIN
 
 
+def test_changes_under_a_former_id_are_hidden(slack: InMemoryWorkspace) -> None:
+    """A page that connects again reads the state anew."""
+    channel = slack.workspace.create_channel("den", [ADA], is_private=True)
+    slack.post_message("a", channel=channel.id)
+    slack.workspace.share_channel(channel.id)
+    viewer = Viewer(slack.workspace, ADA)
+    seen = [viewer.describe_change(change) for change in slack.changes]
+    assert [one and one["channel"] for one in seen] == [None, None, channel.id]
+
+
 def test_a_reply_without_a_root_has_none(slack: InMemoryWorkspace) -> None:
     """The last reply of a tombstone removes it."""
     root = slack.post_message("a")
