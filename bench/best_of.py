@@ -20,7 +20,8 @@ from worker.aio import cancel_and_wait
 from worker.answering.candidates.choice import Score, choose_candidate, score_code
 from worker.answering.candidates.race import Candidate, CandidateRace
 from worker.answering.generated_text import GeneratedText
-from worker.answering.generator import GenerationSettings, Generator, LoadedModel
+from worker.answering.generator import GenerationSettings, Generator
+from worker.answering.loaded_model import LoadedModel
 from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.checks.pool import CheckPool
 from worker.engine import Request

@@ -61,7 +61,8 @@ class FakeInferenceServer:
 
     `gate` holds every stream after its first id while it is clear. `running` counts open streams,
     `most_running` is its maximum, `posts` are the bodies received and `aborted` the names of
-    aborted requests. `peers` are the addresses from which each call came.
+    aborted requests. `peers` are the addresses from which each call came. `context_tokens` is the
+    context window; a request that exceeds it is refused.
     """
 
     def __init__(self) -> None:
@@ -78,6 +79,7 @@ class FakeInferenceServer:
         self.url = ""
         self.key = ""
         self.models = [MODEL_NAME]
+        self.context_tokens = CONTEXT_TOKENS
         self.peers: list[tuple[str, int]] = []
 
     @asynccontextmanager
@@ -122,11 +124,11 @@ class FakeInferenceServer:
         return await handler(request)
 
     async def _list_models(self, _: web.Request) -> web.Response:
-        entries = [{"id": name, "max_model_len": CONTEXT_TOKENS} for name in self.models]
+        entries = [{"id": name, "max_model_len": self.context_tokens} for name in self.models]
         return web.json_response({"data": entries})
 
     async def _show_props(self, _: web.Request) -> web.Response:
-        return web.json_response({"default_generation_settings": {"n_ctx": CONTEXT_TOKENS}})
+        return web.json_response({"default_generation_settings": {"n_ctx": self.context_tokens}})
 
     async def _abort(self, request: web.Request) -> web.Response:
         name = (await request.json())["rid"]
@@ -151,9 +153,10 @@ class FakeInferenceServer:
             self.encodes_texts = fault is not Fault.NO_ENCODING
             if fault is Fault.BUSY:
                 return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-            if fault is Fault.REFUSED:
-                return web.Response(status=HTTPStatus.BAD_REQUEST)
             limit = body.get(limit_name) or body["sampling_params"]["max_new_tokens"]
+            is_too_long = len(body[prompt_name]) + limit > self.context_tokens
+            if is_too_long or fault is Fault.REFUSED:
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             if fault is Fault.COMPRESSED:
                 response.enable_compression(web.ContentCoding.gzip)

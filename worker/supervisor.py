@@ -64,6 +64,8 @@ class ShutdownSignal:
 
     def __init__(self) -> None:
         """Start without a request."""
+        self.engine_ready = asyncio.Event()
+        """Set when an engine is ready, perhaps with another model than before."""
         self.drain_requested = asyncio.Event()
         self.requeue_requested = asyncio.Event()
         self.failure: str | None = None
@@ -83,6 +85,8 @@ class ShutdownSignal:
         """Report a failure if the model cannot be loaded."""
         if health.state is EngineState.FAILED:
             self.report_failure(f"{health.setting} cannot be used: {health.error}")
+        elif health.state is EngineState.READY:
+            self.engine_ready.set()
 
 
 class WorkerRuntime:
@@ -143,7 +147,7 @@ class WorkerRuntime:
             request_drain=self._shutdown.request_drain,
         )
         return [
-            self._wait_for_model,
+            self._follow_models,
             commands.listen_for_commands,
             lambda: run_every(PROBE_CHECK_SECONDS, self._services.access_probe.probe_if_due),
             lambda: run_every(TICK_SECONDS, self._update_gauges),
@@ -160,13 +164,17 @@ class WorkerRuntime:
             log.exception("worker crashed")
             self._shutdown.report_failure("an unexpected error, see the log")
 
-    async def _wait_for_model(self) -> None:
-        try:
-            self._slots = await self._services.models.wait_for_models()
-        except LoadError as error:
-            self._shutdown.report_failure(str(error))
-            return
-        self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
+    async def _follow_models(self) -> None:
+        """Take as many jobs as the models have slots; an engine may come back with others."""
+        while True:
+            self._shutdown.engine_ready.clear()
+            try:
+                self._slots = await self._services.models.wait_for_models()
+            except LoadError as error:
+                self._shutdown.report_failure(str(error))
+                return
+            self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
+            await self._shutdown.engine_ready.wait()
 
     async def _can_take_jobs(self) -> bool:
         """

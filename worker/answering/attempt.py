@@ -22,7 +22,8 @@ from worker.answering.candidates.choice import Score, score_code
 from worker.answering.candidates.race import Candidate, CandidateRace
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generation_record import FileUse, GenerationRecord, name_stop
-from worker.answering.generator import Generator, LoadedModel
+from worker.answering.generator import Generator
+from worker.answering.loaded_model import LoadedModel
 from worker.answering.publishing.finished_answer import FinishedAnswer, present_facts
 from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.publishing.reworks import FRESH_TEXTS

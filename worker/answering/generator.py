@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-import structlog
-
 from contract.conversation import Conversation, Speaker, Turn
 from contract.language import Translatable
 from contract.queue_eta import describe_position
 from contract.reply_rules import NO_RULES, ReplyRules
 from contract.texts import MODEL_LOADING
 from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.loaded_model import LoadedModel, ModelLoader
 from worker.answering.running_mean import RunningMean
 from worker.answering.shared_generations import SharedGenerations
-from worker.answering.spare_slots import SpareSlots
 from worker.engine import (
     Engine,
+    EngineEvent,
+    EngineLostError,
     EngineState,
     Finished,
-    LoadError,
     ModelInfo,
     Request,
+    RequestRefusedError,
     SamplingParams,
 )
 from worker.prompt.builder import (
@@ -35,30 +35,11 @@ from worker.prompt.builder import (
     PromptSources,
     build_prompt,
 )
-from worker.prompt.chat_encoder import ChatEncoder
-from worker.prompt.system_prompt import SystemPromptTooLongError
-from worker.prompt.tokenizer import CheckpointError, Tokenizer
 from worker.render.texts import WRITING
-
-log = structlog.get_logger()
 
 PROBE_CONVERSATION: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
 """Shortest conversation: the system prompt must leave room for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A loaded model: its properties, its chat format and a semaphore of its slots."""
-
-    info: ModelInfo
-    chat_encoder: ChatEncoder
-    slots: asyncio.Semaphore
-    spare_slots: SpareSlots
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a question has to wait for a slot: none is free, and no candidate has one."""
-        return self.slots.locked() and not self.spare_slots
+MODEL_CHANGED: Final = "the engine has another model, or another context window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +78,7 @@ class Generator:
         self._engine = engine
         self._settings = settings
         self.shared = SharedGenerations(engine)
-        self._loading: asyncio.Task[LoadedModel] | None = None
+        self._loader = ModelLoader(engine, self._check_model)
         self._last_attempt_lock = asyncio.Lock()
         self.reply_seconds = RunningMean()
         self.running_replies = 0
@@ -105,40 +86,18 @@ class Generator:
 
     def is_loading(self) -> bool:
         """Return whether a job that starts now has to wait for the model."""
-        task = self.start_loading()
-        is_pending = not task.done() or task.exception() is not None
-        return is_pending or self._engine.health.state is not EngineState.READY
-
-    def start_loading(self) -> asyncio.Task[LoadedModel]:
-        """Return the task that waits for the model; it fails with `LoadError`."""
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._load_model())
-        return self._loading
+        is_ready = self._engine.health.state is EngineState.READY
+        return self._loader.model is None or not is_ready
 
     async def wait_for_model(self) -> LoadedModel:
-        """Wait for the model. Raises `LoadError` if it cannot be loaded."""
-        return await asyncio.shield(self.start_loading())
-
-    async def _load_model(self) -> LoadedModel:
-        info = await self._engine.wait_ready()
-        try:
-            tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, info.directory)
-            chat_encoder = ChatEncoder.from_checkpoint(info.directory, tokenizer, info.eos_ids)
-            slots = asyncio.Semaphore(info.slots)
-            spare_slots = SpareSlots(slots)
-            loaded = LoadedModel(info, chat_encoder, slots, spare_slots)
-            await self.build_prompt(loaded, PROBE_CONVERSATION)
-        except (CheckpointError, SystemPromptTooLongError) as error:
-            raise LoadError(str(error)) from error
-        log.info("model loaded", device=info.device, slots=info.slots, positions=info.max_positions)
-        return loaded
+        """Wait until the engine is ready; see `ModelLoader.wait_for_model`."""
+        return await self._loader.wait_for_model()
 
     @property
     def loaded_info(self) -> ModelInfo | None:
         """The loaded model; `None` while it loads, and if it failed."""
-        task = self._loading
-        is_loaded = task is not None and task.done() and not task.cancelled()
-        return task.result().info if task and is_loaded and task.exception() is None else None
+        loaded = self._loader.model
+        return None if loaded is None else loaded.info
 
     @property
     def engine(self) -> Engine:
@@ -170,6 +129,9 @@ class Generator:
             sources=sources._replace(channel_prompt=rules.prompt),
         )
 
+    async def _check_model(self, loaded: LoadedModel) -> None:
+        await self.build_prompt(loaded, PROBE_CONVERSATION)
+
     @asynccontextmanager
     async def hold_slot(self, loaded: LoadedModel, *, exclusive: bool) -> AsyncIterator[None]:
         """
@@ -177,6 +139,8 @@ class Generator:
 
         A job at its last attempt may be the one that crashes the engine. Such jobs run one by one,
         so that a crash costs no other job its last attempt.
+
+        Raises `EngineLostError` if the engine has another model by now: the prompt may not fit it.
         """
         async with contextlib.AsyncExitStack() as stack:
             self.waiting_jobs += 1
@@ -185,7 +149,8 @@ class Generator:
                     await stack.enter_async_context(self._last_attempt_lock)
                 await loaded.spare_slots.give_up_one()
                 await stack.enter_async_context(loaded.slots)
-                await self._engine.wait_ready()
+                if await self._engine.wait_ready() != loaded.info:
+                    raise EngineLostError(MODEL_CHANGED)
             finally:
                 self.waiting_jobs -= 1
             self.running_replies += 1
@@ -220,9 +185,9 @@ class Generator:
 
     def describe_wait(self) -> Translatable:
         """Return the status of a job that starts to wait now."""
-        if self.is_loading():
+        loaded = self._loader.model
+        if loaded is None or self.is_loading():
             return MODEL_LOADING
-        loaded = self.start_loading().result()
         if not loaded.is_full:
             return WRITING
         mean = self.reply_seconds.mean_seconds
@@ -271,7 +236,7 @@ class Generator:
         text = TextBuilder(loaded.chat_encoder, generated)
         text.add_ids(prefix_ids)
         started = time.monotonic()
-        async with aclosing(self.shared.read_events(request)) as events:
+        async with aclosing(self._read_events(loaded, request)) as events:
             async for event in events:
                 generated.gpu_seconds = event.gpu_seconds
                 if isinstance(event, Finished):
@@ -285,6 +250,18 @@ class Generator:
                 if text.has_ended:
                     break
         text.finish_text()
+
+    async def _read_events(
+        self, loaded: LoadedModel, request: Request
+    ) -> AsyncGenerator[EngineEvent]:
+        try:
+            async with aclosing(self.shared.read_events(request)) as events:
+                async for event in events:
+                    yield event
+        except RequestRefusedError as error:
+            if await self._loader.is_current(loaded):
+                raise
+            raise EngineLostError(MODEL_CHANGED) from error
 
     def stop_request(self, request_id: str) -> None:
         """Stop a request; its stream ends with the text so far."""

@@ -18,7 +18,8 @@ from contract.reply_details import (
 )
 from contract.worker_status import ServedModel
 from worker.answering.generated_text import GeneratedText
-from worker.answering.generator import Generator, LoadedModel
+from worker.answering.generator import Generator
+from worker.answering.loaded_model import LoadedModel
 from worker.answering.publishing.finished_answer import FinishedAnswer, create_reply_id
 from worker.engine import FinishReason, ModelInfo, SamplingParams
 from worker.errors import (

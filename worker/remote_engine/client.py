@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from worker.engine import (
+    EngineError,
     EngineEvent,
     EngineHealth,
     EngineLostError,
@@ -38,6 +39,13 @@ from worker.remote_engine.tenants import TenantKeys
 ABORT_SECONDS: Final = 5.0
 """Maximum seconds of a call that aborts a request."""
 
+STREAM_ERRORS: Final = (
+    ServerUnreachableError,
+    ServerKeyError,
+    ServerRefusedError,
+    DialectError,
+)
+
 log = structlog.get_logger()
 
 
@@ -56,6 +64,7 @@ class RemoteEngine:
         self._server = InferenceServer(config.url, config.key)
         self._tenants = TenantKeys(config.session_secret)
         self._watch = ServerWatch(config, self._server, self._build_call, on_change)
+        self._watch.on_replaced = self._lose_waiting_streams
         self._streams: dict[str, RequestStream] = {}
         self._load = StreamLoad()
         self._ready_wait = ReadyWait()
@@ -99,12 +108,8 @@ class RemoteEngine:
             async with aclosing(stream.run(self._server)) as events:
                 async for event in events:
                     yield event
-        except (ServerUnreachableError, ServerKeyError, DialectError) as error:
-            log.warning("remote_request_lost", reason=str(error))
-            self._watch.note_loss(error)
-            raise EngineLostError(str(error)) from error
-        except ServerRefusedError as error:
-            raise RequestRefusedError(str(error)) from error
+        except STREAM_ERRORS as error:
+            raise await self._handle_loss(error) from error
         finally:
             del self._streams[request.id]
             self._abort_at_server(stream)
@@ -131,6 +136,20 @@ class RemoteEngine:
         await self._watch.shut_down()
         await asyncio.gather(*self._aborts)
         await self._server.close_session()
+
+    async def _handle_loss(self, error: Exception) -> EngineError:
+        """Return a stream's error as the engine's; the watch looks at the server soon."""
+        if isinstance(error, ServerRefusedError) and not await self._watch.has_changed():
+            return RequestRefusedError(str(error))
+        log.warning("remote_request_lost", reason=str(error))
+        self._watch.note_loss(error)
+        return EngineLostError(str(error))
+
+    def _lose_waiting_streams(self) -> None:
+        """Lose what a busy server turns away: it was made for the model that is gone."""
+        for stream in self._streams.values():
+            if not stream.has_begun:
+                stream.fail(EngineLostError("the server serves another model, or another window"))
 
     def _build_call(self, request: Request) -> RemoteCall:
         return RemoteCall(

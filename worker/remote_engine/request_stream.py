@@ -69,6 +69,8 @@ class RequestStream:
 
     def __init__(self, call: RemoteCall, dialect: Dialect, load: StreamLoad) -> None:
         self.call = call
+        self.has_begun = False
+        """Whether the server has sent an event."""
         self.has_ended_at_server = False
         """Whether the server itself has finished the request."""
         self.is_prompt_proved = False
@@ -164,6 +166,7 @@ class RequestStream:
 
     def _take_piece(self, piece: Piece) -> bool:
         """Pass an event on. Returns whether the request is over."""
+        self.has_begun = True
         self._prove_prompt(piece)
         self._add_time()
         ids, reason = self._select_new_ids(piece), piece.reason

@@ -104,6 +104,8 @@ class ServerWatch:
         self._server = server
         self._build_call = build_call
         self._on_change = on_change
+        self.on_replaced: Callable[[], None] = lambda: None
+        """Called before the engine is ready with another model, or another window, than before."""
         self.health = EngineHealth(stage=WAITING_STAGE)
         self._changed = asyncio.Event()
         self._doubted = asyncio.Event()
@@ -149,6 +151,17 @@ class ServerWatch:
             self._report_away(str(error))
         self._doubted.set()
 
+    async def has_changed(self) -> bool:
+        """
+        Look whether the server still serves the model as before, since it refused a request.
+
+        Others wait if it does not. A look that fails counts as a change.
+        """
+        try:
+            return not self._note_served(await self._find_served())
+        except LOOK_ERRORS:
+            return True
+
     async def shut_down(self) -> None:
         """End the supervision."""
         self._closing.set()
@@ -182,12 +195,9 @@ class ServerWatch:
         self._doubted.clear()
 
     async def _look_at_server(self) -> None:
-        config = self._config
-        served = await self._dialect.find_served_model(self._server.fetch_json, config.model)
-        if self.health.state is EngineState.READY:
-            if served == self._served:
-                return
-            self._report_away("it serves another model, or another window")
+        config, served = self._config, await self._find_served()
+        if self._note_served(served):
+            return
         files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
         windows = [one for one in (served.max_positions, files.max_positions) if one]
         if not windows:
@@ -195,8 +205,19 @@ class ServerWatch:
         self.served_name = served.name
         model_info = await asyncio.to_thread(self._describe_model, files, min(windows))
         await self._prove_ids(model_info)
+        if self._served is not None and (self._model_info, self._served) != (model_info, served):
+            self.on_replaced()
         self._model_info, self._served = model_info, served
         self._update_health(state=EngineState.READY, stage="", fraction=1.0)
+
+    async def _find_served(self) -> ServedModel:
+        return await self._dialect.find_served_model(self._server.fetch_json, self._config.model)
+
+    def _note_served(self, served: ServedModel) -> bool:
+        """Return whether the engine is ready with this model. One with another is away."""
+        if self.health.state is EngineState.READY and served != self._served:
+            self._report_away("it serves another model, or another window")
+        return self.health.state is EngineState.READY
 
     def _describe_model(self, files: TokenizerFiles, max_positions: int) -> ModelInfo:
         return ModelInfo(

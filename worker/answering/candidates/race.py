@@ -21,7 +21,8 @@ from contract.reply_details import derive_seed
 from worker.aio import cancel_and_wait
 from worker.answering.candidates.choice import Score, choose_candidate, has_fence
 from worker.answering.generated_text import GeneratedText
-from worker.answering.generator import Generator, LoadedModel
+from worker.answering.generator import Generator
+from worker.answering.loaded_model import LoadedModel
 from worker.engine import FinishReason, Request
 
 log = structlog.get_logger()
