@@ -97,7 +97,7 @@ def test_changes_are_visible_to_channel_members(slack: InMemoryWorkspace) -> Non
 
 
 def test_changes_under_a_former_id_are_hidden(slack: InMemoryWorkspace) -> None:
-    """A page that connects again reads the state anew."""
+    """A page that connects again reads the whole state."""
     channel = slack.workspace.create_channel("den", [ADA], is_private=True)
     slack.post_message("a", channel=channel.id)
     slack.workspace.share_channel(channel.id)
