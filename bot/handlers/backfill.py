@@ -21,6 +21,7 @@ from bot.handlers.outage import (
     Channel,
     Json,
     Outage,
+    find_root,
     has_new_replies,
     latest_reply_at,
     parse_missed_question,
@@ -145,15 +146,19 @@ class Backfill:
         roots = self._read_messages(self.web_client.conversations_history, channel, oldest=oldest)
         if roots is None:
             return 0, []
-        active = [raw for raw in roots if has_new_replies(raw, outage)]
-        # After Redis data loss, only a thread's replies show whether its root has an answer.
-        single = (
-            raw for raw in roots if not (outage.is_redis_loss and has_new_replies(raw, outage))
-        )
+        threads = {
+            str(raw["ts"]): latest_reply_at(raw) for raw in roots if has_new_replies(raw, outage)
+        }
+        single = roots
+        if outage.is_redis_loss:
+            # Only a thread shows whether its messages have answers. A reply that was sent to the
+            # channel too is in both.
+            sent = {ts: float(raw["ts"]) for raw in roots if (ts := find_root(raw))}
+            threads = {ts: at for ts, at in sent.items() if at >= outage.since} | threads
+            single = [raw for raw in roots if not find_root(raw) and raw["ts"] not in threads]
         num_questions = self._handle_missed_messages(single, (), channel, outage)
-        threads = [(latest_reply_at(raw), channel, str(raw["ts"])) for raw in active]
-        threads += [(outage.since, channel, ts) for ts in followed if ts < oldest]
-        return num_questions, threads
+        threads = {ts: outage.since for ts in followed if ts < oldest} | threads
+        return num_questions, [(at, channel, ts) for ts, at in threads.items()]
 
     def _list_channels(self) -> Iterator[Channel]:
         for conversation_type, channel_type in CHANNEL_TYPES.items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from bot.messages.admission import is_addressed
+from bot.messages.content.json_fields import get_text
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
@@ -111,6 +112,12 @@ def latest_reply_at(raw: Json) -> float:
         return float(str(raw.get("latest_reply")))
     except ValueError:
         return 0.0
+
+
+def find_root(raw: Json) -> str:
+    """Return the root's `ts` of a reply; empty for a root."""
+    thread_ts = get_text(raw, "thread_ts")
+    return "" if thread_ts == raw.get("ts") else thread_ts
 
 
 def has_new_replies(raw: Json, outage: Outage) -> bool:

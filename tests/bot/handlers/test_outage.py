@@ -11,6 +11,7 @@ from bot.handlers.outage import (
     THREAD_LOOKBACK_SECONDS,
     Channel,
     Outage,
+    find_root,
     has_new_replies,
     parse_missed_question,
 )
@@ -137,3 +138,9 @@ def test_redis_loss_hides_the_last_hour_since_installation() -> None:
     assert found.since == found.unmentioned_since == NOW - MAX_QUESTION_AGE_SECONDS
     assert found.roots_since == found.since - THREAD_LOOKBACK_SECONDS
     assert Outage.since_redis_loss(NOW - 100, NOW).since == NOW - 100
+
+
+def test_reply_in_the_history_of_a_channel_has_a_root() -> None:
+    """As one with *Also send to channel*; a root is its own, once it has replies."""
+    assert find_root(make_message(2, thread_ts=message_ts(1))) == message_ts(1)
+    assert find_root(make_message(1, thread_ts=message_ts(1))) == find_root(make_message(1)) == ""
