@@ -17,7 +17,11 @@ UNCOVERED_FACT: Final = "is_uncovered"
 """Fact about a covered answer: the person who asked wants to see it. Others may not."""
 
 MAX_CANDIDATES_BYTES: Final = 64 * 1024
-"""Bytes of all candidates of one answer as JSON; further ones are not kept."""
+"""
+Bytes of all candidates of one answer as JSON; further ones are not kept.
+
+The facts and details of one that was shown come on top: they are known later.
+"""
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 """Id of a token in any vocabulary."""
@@ -81,7 +85,7 @@ class Answer(AnswerVersion):
         if not self.others:
             return None
         following, *others = self.others
-        return Answer(**dict(following)).add_others([*others, self.as_version()])
+        return Answer(**dict(following), others=(*others, self.as_version()))
 
     def to_job_fields(self) -> dict[str, str]:
         """

@@ -51,6 +51,22 @@ def test_candidates_are_bounded(text: str) -> None:
     assert Answer(text="x" * MAX_CANDIDATES_BYTES).add_others(long).others == ()
 
 
+def test_shown_candidate_takes_turns_with_its_facts_and_details() -> None:
+    """They are added after the candidates were counted, and cost no text."""
+    texts = [name * (MAX_CANDIDATES_BYTES // 4 - 100) for name in "abcd"]
+    first, *others = [AnswerVersion(text=text) for text in texts]
+    shown = Answer(**dict(first)).add_others(others)
+    seen = []
+    for _ in texts:
+        late = {"facts": "f" * 700, "details": "d" * 2000}
+        following = shown.model_copy(update=late).show_next()
+        assert following is not None
+        shown = following
+        seen.append(shown.text[0])
+
+    assert "".join(seen) == "bcda"
+
+
 @pytest.mark.parametrize(
     "entry",
     [
