@@ -1,5 +1,6 @@
 """Checkpoint resolution: a local path, or a snapshot of the Hugging Face hub. Torch-free."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,13 @@ from worker.engine.protocol import EngineConfig
 
 HUB_FILE_PATTERNS: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """Files to download from the hub: no pickles and no code."""
+
+UNUSED_HUB_PATTERNS: Final = ("consolidated*",)
+"""Files that are not downloaded: the same weights once more, in Mistral's own format."""
+
+WEIGHTS_FILE: Final = "model.safetensors"
+WEIGHTS_INDEX: Final = "model.safetensors.index.json"
+"""Names the files of weights that are split, by tensor."""
 
 
 def resolve_checkpoint(config: EngineConfig, progress: Callable[[str, float], None]) -> Path:
@@ -49,12 +57,31 @@ def find_directory(
         raise LoadError(f"there is no directory {path}")
     on_download()
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=[*patterns]))
+        snapshot = snapshot_download(
+            model,
+            revision=revision,
+            allow_patterns=[*patterns],
+            ignore_patterns=[*UNUSED_HUB_PATTERNS],
+        )
+        return Path(snapshot)
     except (OSError, HFValidationError, ValueError) as error:
         at = f" at revision {revision}" if revision else ""
         raise LoadError(
             f"{model}{at} is not a local directory and can't be downloaded ({type(error).__name__})"
         ) from error
+
+
+def list_weight_files(directory: Path) -> list[Path]:
+    """Return the files from which transformers reads the weights, and none in another layout."""
+    if (directory / WEIGHTS_FILE).is_file():
+        return [directory / WEIGHTS_FILE]
+    files = sorted(directory.glob("*.safetensors"))
+    try:
+        index = json.loads((directory / WEIGHTS_INDEX).read_text("utf-8"))
+        names = set(index["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return files
+    return [file for file in files if file.name in names]
 
 
 def display_name(model: str, checkpoint: Path) -> str:

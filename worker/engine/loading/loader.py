@@ -18,7 +18,7 @@ from worker.engine import LoadError, ModelInfo
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.loading.adapter import Adapter
-from worker.engine.loading.checkpoint import display_name
+from worker.engine.loading.checkpoint import display_name, list_weight_files
 from worker.engine.loading.device import select_device
 from worker.engine.loading.gguf import convert_gguf
 from worker.engine.loading.memory import (
@@ -132,7 +132,7 @@ def _load_hf_config(directory: Path) -> Any:
         raw = json.loads((directory / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         raise LoadError(f"{directory} has no readable config.json") from None
-    if not list(directory.glob("*.safetensors")):
+    if not list_weight_files(directory):
         raise LoadError(f"{directory} has no weights in safetensors format")
     if not (directory / "tokenizer.json").is_file():
         raise LoadError(f"{directory} has no tokenizer.json")

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from worker.engine import LoadError
 from worker.engine.loading.adapter import Adapter
 from worker.engine.loading.adapter_merge import merge_adapter
+from worker.engine.loading.checkpoint import list_weight_files
 from worker.engine.loading.cpu_linear import (
     check_int8_share,
     count_widened_bytes,
@@ -139,7 +140,7 @@ def _load_int8(
 def _count_bytes(directory: Path, stored_dtype: torch.dtype | None, dtype: torch.dtype) -> int:
     """Return the bytes of a checkpoint's weights in `dtype`."""
     scale = dtype.itemsize / stored_dtype.itemsize if stored_dtype else 1.0
-    return int(scale * sum(file.stat().st_size for file in directory.glob("*.safetensors")))
+    return int(scale * sum(file.stat().st_size for file in list_weight_files(directory)))
 
 
 def _build_empty_network(directory: Path, hf_config: Any) -> Any:

@@ -4,10 +4,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils._paths import filter_repo_objects
 
 from testing.checkpoints import tiny_llama
 from worker.engine import LoadError
-from worker.engine.loading.checkpoint import resolve_checkpoint
+from worker.engine.loading import checkpoint
+from worker.engine.loading.checkpoint import (
+    WEIGHTS_FILE,
+    WEIGHTS_INDEX,
+    list_weight_files,
+    resolve_checkpoint,
+)
 from worker.engine.protocol import EngineConfig
 
 
@@ -51,3 +58,46 @@ def test_unreachable_hub_model_raises_load_error(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(LoadError, match="team/absent at revision v2"):
         resolve_checkpoint(EngineConfig(model="team/absent", revision="v2"), _ignore_progress)
+
+
+def test_weights_are_downloaded_in_one_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No code, no pickles, and no second copy of the weights."""
+    stored = ["config.json", "consolidated.safetensors", "model-1.safetensors", "x.py", "x.bin"]
+    downloaded: list[str] = []
+
+    def download(
+        _: str, *, revision: str | None, allow_patterns: list[str], ignore_patterns: list[str]
+    ) -> str:
+        downloaded.extend(
+            filter_repo_objects(
+                stored, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+            )
+        )
+        return str(tmp_path)
+
+    monkeypatch.setattr(checkpoint, "snapshot_download", download)
+
+    assert resolve_checkpoint(EngineConfig(model="team/model"), _ignore_progress) == tmp_path
+    assert downloaded == ["config.json", "model-1.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [
+        ('{"weight_map": {"a": "model-1.safetensors", "b": "../x"}}', ["model-1.safetensors"]),
+        ('{"weight_map": ["a"]}', ["consolidated.safetensors", "model-1.safetensors"]),
+        ("[]", ["consolidated.safetensors", "model-1.safetensors"]),
+        ("{", ["consolidated.safetensors", "model-1.safetensors"]),
+    ],
+)
+def test_index_names_the_files_with_weights(tmp_path: Path, index: str, names: list[str]) -> None:
+    """Without a readable one, all are weights; a file with all of them needs none."""
+    for name in ("consolidated.safetensors", "model-1.safetensors"):
+        (tmp_path / name).touch()
+    (tmp_path / WEIGHTS_INDEX).write_text(index, "utf-8")
+    assert [file.name for file in list_weight_files(tmp_path)] == names
+
+    (tmp_path / WEIGHTS_FILE).touch()
+    assert list_weight_files(tmp_path) == [tmp_path / WEIGHTS_FILE]

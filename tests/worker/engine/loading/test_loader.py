@@ -133,6 +133,7 @@ def _replace_config(fields: dict[str, object]) -> Callable[[Path], None]:
 
 
 def _add_huge_file(directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
     with (directory / "more.safetensors").open("wb") as file:
         file.truncate(2**42)
 

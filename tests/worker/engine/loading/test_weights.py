@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from worker.engine.loading.cpu_linear import count_widened_bytes, has_fbgemm
 from worker.engine.loading.device import find_stored_dtype
 from worker.engine.loading.loader import LoadedModel, load_model
 from worker.engine.loading.memory import check_size
+from worker.engine.loading.weights import WeightsSource, load_weights
 from worker.engine.protocol import EngineConfig
 
 requires_fbgemm = pytest.mark.skipif(not has_fbgemm(), reason="needs FBGEMM")
@@ -65,6 +67,28 @@ def test_stored_format_is_read_from_the_weights(tmp_path: Path) -> None:
     (directory / "config.json").write_text(json.dumps(config), "utf-8")
 
     assert load_directory(directory).info.dtype == "float32"
+
+
+def test_weights_in_two_layouts_count_once(tmp_path: Path) -> None:
+    """Mistral's repositories have them in one file too, which transformers doesn't read."""
+    directory = shutil.copytree(tiny_bigcode(), tmp_path / "model")
+    whole = directory / "model.safetensors"
+    network: Any = AutoModelForCausalLM.from_pretrained(directory)
+    whole.rename(directory / "consolidated.safetensors")
+    network.save_pretrained(directory, max_shard_size="200KB")
+    shards = list(directory.glob("model-*.safetensors"))
+    counted: list[int] = []
+
+    def report(num_bytes: int) -> AbstractContextManager[object]:
+        counted.append(num_bytes)
+        return nullcontext()
+
+    options = EngineConfig(dtype="float32")
+    source = WeightsSource(directory)
+    load_weights(source, network.config, options, torch.device("cpu"), report)
+
+    assert len(shards) > 1
+    assert counted == [sum(file.stat().st_size for file in shards)]
 
 
 def test_stored_format_is_the_one_of_most_weights(tmp_path: Path) -> None:
