@@ -121,6 +121,8 @@ def _checkpoint_directory(
     cache = Path(engine_config.gguf_cache) if engine_config.gguf_cache else gguf_cache_directory()
     try:
         return convert_gguf(checkpoint, cache, progress)
+    except LoadError:
+        raise
     # Parsers of a malformed file raise errors of any class.
     except Exception as error:
         raise LoadError(f"{checkpoint} can't be converted ({type(error).__name__})") from error

@@ -1,7 +1,9 @@
 """GGUF conversion: a `.gguf` file becomes a cached checkpoint, once for all workers."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +11,7 @@ from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from tests.worker.engine.loading.gguf_files import write_tiny_gguf
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading import memory
 from worker.engine.loading.loader import load_model
 from worker.engine.protocol import EngineConfig, gguf_cache_directory
 
@@ -57,12 +60,62 @@ def test_concurrent_conversions_share_one_checkpoint(tmp_path: Path) -> None:
 
     def load_during_conversion(stage: str, done: float) -> None:
         if (stage, done) == ("converting", 0.7):
+            under_way = list((tmp_path / "converted").iterdir())
             others.append(load_model(file, options, _ignore_progress).info.directory)
+            assert under_way[0].is_dir()
 
     model = load_model(file, options, load_during_conversion)
 
     assert others == [model.info.directory]
     assert list((tmp_path / "converted").iterdir()) == others
+
+
+def test_killed_conversion_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The next start removes its files, even if it has nothing to convert."""
+    file = write_tiny_gguf(tmp_path / "tiny.gguf")
+    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
+    for _ in range(2):
+        partial = tmp_path / "converted" / ".partial-x" / "checkpoint"
+        partial.mkdir(parents=True)
+        (partial / "model.safetensors").touch()
+
+        directory = load_model(file, options, _ignore_progress).info.directory
+
+        assert list((tmp_path / "converted").iterdir()) == [directory]
+
+
+@pytest.mark.parametrize(
+    ("limited", "line"),
+    [
+        ("memory", r"of \S+/tiny.gguf takes 0.0 GB of memory, but only 0.0 GB are free"),
+        ("disk", r"of \S+/tiny.gguf takes 0.0 GB in \S+/converted, but only 0.0 GB are free"),
+    ],
+)
+def test_conversion_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: str, line: str
+) -> None:
+    """Else the kernel would kill the worker at each start, or the disk would be full."""
+    if limited == "memory":
+        (tmp_path / "memory.max").write_text("100000", "ascii")
+        monkeypatch.setattr(memory, "CGROUP_ROOT", tmp_path)
+    else:
+        full = SimpleNamespace(free=100_000)
+        monkeypatch.setattr("worker.engine.loading.gguf.shutil.disk_usage", lambda _: full)
+    file = write_tiny_gguf(tmp_path / "tiny.gguf")
+    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
+
+    with pytest.raises(LoadError, match=line):
+        load_model(file, options, _ignore_progress)
+    assert list((tmp_path / "converted").iterdir()) == []
+
+
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the demo installs it."""
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    options = EngineConfig(gguf_cache=str(tmp_path / "converted"))
+
+    with pytest.raises(LoadError, match=r"needs the package gguf: pip install 'gguf>=0\.17'$"):
+        load_model(write_tiny_gguf(tmp_path / "tiny.gguf"), options, _ignore_progress)
 
 
 def test_broken_gguf_file_raises_load_error(tmp_path: Path) -> None:
