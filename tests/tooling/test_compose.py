@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 REPOSITORY: Final = Path(__file__).parents[2]
 DOCUMENT: Final = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = DOCUMENT["services"]
-OPTIONAL_IMPORTS: Final = {"bitsandbytes", "torchao", "flash_attn"}
+OPTIONAL_IMPORTS: Final = {"bitsandbytes", "torchao", "flash_attn", "gguf"}
 """Extras that an operator installs by choice."""
 DOCKERFILE: Final = (REPOSITORY / "Dockerfile").read_text("utf-8")
 
