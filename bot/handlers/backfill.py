@@ -2,11 +2,13 @@
 Backfill: finds the questions of an outage in Slack's history, and handles each once.
 
 A found question is handled as if Slack had just delivered it. Idempotency keys tell which questions
-were handled before. All of this runs beside the events that arrive now.
+were handled before. All of this runs beside the events that arrive now. A channel that Slack keeps
+answering with an error is read again later, and delays no other channel.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, Final
@@ -30,7 +32,7 @@ from bot.handlers.questions import QuestionHandler
 from bot.handlers.reconcile import Reconciler
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
-from bot.slack.client import CALL_ERRORS, error_name
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.paging import ITEMS_PER_PAGE, PacedReader
 from bot.store.client import NotCachedError
 from bot.store.job_queue import JobQueue
@@ -49,6 +51,12 @@ CHANNEL_TYPES: Final = {
 MAX_FOLLOWED_THREADS: Final = 300
 """Followed threads that are read one by one, the most recently used first."""
 
+MAX_POSTPONED_CHANNELS: Final = 10
+"""Channels of one outage that may fail. With more of them, it is Slack that fails."""
+FIRST_RETRY_SECONDS: Final = 10.0
+MAX_RETRY_SECONDS: Final = 600.0
+"""Longest interval between two reads of a postponed channel; each is twice the one before."""
+
 
 @dataclass(slots=True)
 class Backfill:
@@ -64,6 +72,11 @@ class Backfill:
     reconciler: Reconciler
     outage: Outage | None = None
     """Outage whose questions are not yet handled."""
+    postponed: list[tuple[Channel, Outage]] = field(default_factory=list)
+    """Channels whose questions are not yet handled, after all others of their outage."""
+    _failed: set[Channel] = field(init=False, default_factory=set)
+    _retry_seconds: float = field(init=False, default=FIRST_RETRY_SECONDS)
+    _retry_at: float = field(init=False, default=0.0)
 
     def hides_deletion(self, ts: str) -> bool:
         """Return whether the bot may have missed the deletion of an accepted message."""
@@ -96,7 +109,7 @@ class Backfill:
 
     def fill_outage(self, outage: Outage) -> None:
         """
-        Handle all questions of an outage.
+        Handle all questions of an outage, but for a few channels that Slack can't read.
 
         Raises `RedisError`, `CALL_ERRORS`, and `ShutdownError` if the bot stops.
         """
@@ -105,13 +118,64 @@ class Backfill:
             # A channel's rules decide which messages without a mention were questions.
             self.questions.admission.rules.warm_cache()
         calls_before = self.reader.num_calls
-        followed = self.thread_modes.list_recent_threads(self.identity.team, MAX_FOLLOWED_THREADS)
+        followed = self._list_followed_threads()
         channels = {channel.id: channel for channel in self._list_channels()}
+        found = [channels.get(name) or Channel.from_id(name) for name in {*channels, *followed}]
+        num_questions = self._fill_channels(found, followed, outage)
+        if self._failed:
+            self.postponed += [(channel, outage) for channel in self._failed]
+            self._retry_seconds = FIRST_RETRY_SECONDS
+            self._retry_at = time.monotonic() + self._retry_seconds
+        self.outage = None
+        log.info(
+            "backfill finished",
+            channels=len(channels),
+            calls=self.reader.num_calls - calls_before,
+            questions=num_questions,
+        )
+
+    def retry_postponed(self, now: float) -> None:
+        """
+        Handle the questions of postponed channels, if it is time; `now` is Slack's.
+
+        Raises as `fill_outage` does.
+        """
+        if not self.postponed or time.monotonic() < self._retry_at:
+            return
+        for channel, outage in tuple(self.postponed):
+            left = outage.without_expired(now)
+            if left is None:
+                log.warning("postponed channel given up", channel=channel.id)
+            else:
+                followed = self._list_followed_threads()
+                num_questions = self._fill_channels([channel], followed, left)
+                if self._failed:
+                    continue
+                log.info("postponed channel filled", channel=channel.id, questions=num_questions)
+            self.postponed.remove((channel, outage))
+        self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
+        self._retry_at = time.monotonic() + self._retry_seconds
+
+    def recheck_open_jobs(self) -> None:
+        """Check the questions of open jobs for edits and deletions that the bot missed."""
+        for job in self.queue.list_open_jobs(self.identity.team):
+            self.reader.retry_delivery(partial(self.edits.recheck_job, job))
+
+    def _list_followed_threads(self) -> Mapping[str, Iterable[str]]:
+        return self.thread_modes.list_recent_threads(self.identity.team, MAX_FOLLOWED_THREADS)
+
+    def _fill_channels(
+        self,
+        channels: Iterable[Channel],
+        followed: Mapping[str, Iterable[str]],
+        outage: Outage,
+    ) -> int:
+        """Handle the missed questions of channels; return their number."""
+        self._failed.clear()
         num_questions = 0
         threads: list[tuple[float, Channel, str]] = []
-        for channel_id in {*channels, *followed}:
-            channel = channels.get(channel_id) or Channel.from_id(channel_id)
-            handled, active = self._scan_channel(channel, followed.get(channel_id, ()), outage)
+        for channel in channels:
+            handled, active = self._scan_channel(channel, followed.get(channel.id, ()), outage)
             num_questions += handled
             threads += active
         # Each thread costs a call: the most recently active ones are most likely to have questions.
@@ -125,18 +189,7 @@ class Backfill:
             num_questions += self._handle_missed_messages(
                 replies or (), replies or (), channel, outage
             )
-        self.outage = None
-        log.info(
-            "backfill finished",
-            channels=len(channels),
-            calls=self.reader.num_calls - calls_before,
-            questions=num_questions,
-        )
-
-    def recheck_open_jobs(self) -> None:
-        """Check the questions of open jobs for edits and deletions that the bot missed."""
-        for job in self.queue.list_open_jobs(self.identity.team):
-            self.reader.retry_delivery(partial(self.edits.recheck_job, job))
+        return num_questions
 
     def _scan_channel(
         self, channel: Channel, followed: Iterable[str], outage: Outage
@@ -181,13 +234,21 @@ class Backfill:
     def _read_messages(
         self, method: Callable[..., Any], channel: Channel, **arguments: Any
     ) -> list[dict[str, Any]] | None:
-        """Return the messages of a channel or thread; `None` if the bot may not read it."""
+        """Return the messages of a channel or thread; `None` if the bot can't read it now."""
+        if channel in self._failed:
+            return None
         try:
             return list(self.reader.read_pages(method, "messages", channel=channel.id, **arguments))
-        except SlackApiError as error:
-            if error_name(error) not in UNREADABLE_ERRORS:
+        except AppRefusedError:
+            raise
+        except CALL_ERRORS as error:
+            if error_name(error) in UNREADABLE_ERRORS:
+                log.info("channel not readable", channel=channel.id, why=error_name(error))
+                return None
+            self._failed.add(channel)
+            if len(self._failed) > MAX_POSTPONED_CHANNELS:
                 raise
-            log.info("channel not readable", channel=channel.id, why=error_name(error))
+            log.warning("channel postponed", channel=channel.id, why=error_name(error))
             return None
 
     def _read_replies(self, channel: str, ts: str, outage: Outage) -> list[Json]:

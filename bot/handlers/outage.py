@@ -1,7 +1,7 @@
 """Outages: their time window, and the messages of a channel's history that fall into it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from bot.messages.admission import is_addressed
@@ -67,6 +67,15 @@ class Outage:
             until=now,
             is_redis_loss=True,
         )
+
+    def without_expired(self, now: float) -> Self | None:
+        """Return the window without questions that are too old by now; `None` without any left."""
+        lookback = MAX_QUESTION_AGE_SECONDS if self.is_redis_loss else MAX_LOOKBACK_SECONDS
+        earliest = now - lookback
+        if self.until < earliest:
+            return None
+        since, unmentioned = max(self.since, earliest), max(self.unmentioned_since, earliest)
+        return replace(self, since=since, unmentioned_since=unmentioned)
 
     def hides_deletion(self, ts: str) -> bool:
         """Return whether the deletion of an accepted message may be among the lost events."""

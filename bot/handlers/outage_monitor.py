@@ -100,6 +100,8 @@ class OutageMonitor:
             if self._drop_stale_copies(last, now):
                 self._backfill.recheck_open_jobs()
             self._backfill.fill_outage(Outage.since_last_event(first, last, now))
+        else:
+            self._backfill.retry_postponed(now)
         self._has_checked = True
         self._write_heartbeat(
             keys=[self._connected_key, keys.REDIS_SENTINEL],

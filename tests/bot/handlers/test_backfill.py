@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from bot.handlers.outage_monitor import MIN_OUTAGE_SECONDS
+from bot.slack.client import RETRY_DELAYS_SECONDS
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
@@ -234,3 +235,26 @@ def test_backfill_after_lost_connection(
 
         assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, t) for t in (known, ts)]
         assert float(redis.hget(CONNECTED, "first") or 0) <= last
+
+
+def test_failing_channel_delays_no_other(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Its questions are found by a later read, after the end of the backfill."""
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
+        bot.kill_group()
+    asked = [
+        (place, workspace.post_message(ADA, place, "@StarChat hi")) for place in (PYTHON, GENERAL)
+    ]
+    workspace.exhaust_redeliveries(*(ts for _, ts in asked))
+    # All tries of the first read.
+    fault = {"fault": "error", "error": "fatal_error", "count": 1 + len(RETRY_DELAYS_SECONDS)}
+    workspace.set_faults({"method": "conversations.history", "channel": PYTHON, **fault})
+    with start_bot(workspace, server) as bot:
+        assert bot.wait_for_event("channel postponed")["channel"] == PYTHON
+        bot.wait_for_event("backfill finished")
+        assert find_job(redis, *asked[1]) is not None
+        assert bot.wait_for_event("postponed channel filled")["questions"] == 1
+
+    assert sorted(pending_job_ids(redis)) == sorted(job_id(TEAM, *place) for place in asked)

@@ -144,3 +144,21 @@ def test_reply_in_the_history_of_a_channel_has_a_root() -> None:
     """As one with *Also send to channel*; a root is its own, once it has replies."""
     assert find_root(make_message(2, thread_ts=message_ts(1))) == message_ts(1)
     assert find_root(make_message(1, thread_ts=message_ts(1))) == find_root(make_message(1)) == ""
+
+
+@pytest.mark.parametrize(
+    ("outage", "lookback"),
+    [
+        (Outage.since_last_event(NOW - 9000, NOW - 1000, NOW), MAX_LOOKBACK_SECONDS),
+        (Outage.since_redis_loss(NOW - 9000, NOW), MAX_QUESTION_AGE_SECONDS),
+    ],
+    ids=["gap", "redis loss"],
+)
+def test_window_of_a_postponed_channel_shrinks(outage: Outage, lookback: float) -> None:
+    """Older questions may have been answered, and Redis does not know it any more."""
+    later = NOW + lookback
+    assert outage.without_expired(NOW) == outage
+    left = outage.without_expired(later - 1)
+    assert left is not None
+    assert (left.since, left.unmentioned_since, left.until) == (NOW - 1, NOW - 1, NOW)
+    assert outage.without_expired(later + 1) is None
