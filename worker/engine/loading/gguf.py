@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,8 @@ def _check_room(file: Path, cache_directory: Path) -> None:
     try:
         from gguf import GGUFReader  # noqa: PLC0415 - most workers have no need of it
     except ImportError:
-        raise LoadError(f"{file} needs the package gguf: pip install 'gguf>=0.17'") from None
+        command = f"{sys.executable} -m pip install 'gguf>=0.17'"
+        raise LoadError(f"{file} needs the package gguf: {command}") from None
     tensors = GGUFReader(file).tensors
     num_bytes = torch.float32.itemsize * sum(int(tensor.n_elements) for tensor in tensors)
     for free, place in (

@@ -8,6 +8,7 @@ takes 4 bits a weight and about 0.13 bits for two levels of scales. int8 on a CP
 by `worker.engine.loading.cpu_linear` instead, and needs no package.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -83,8 +84,8 @@ def transformers_config(name: str | None, dtype: torch.dtype, device: torch.devi
         check_fp8(dtype, device)
     if find_spec(scheme.package) is None:
         raise LoadError(
-            f"STARCHAT_QUANTIZATION={name} needs the package {scheme.package}: "
-            f"pip install 'starchat-slack[{name}]'"
+            f"STARCHAT_QUANTIZATION={name} needs the package {scheme.package}: {sys.executable}"
+            f" -m pip install '{scheme.package}>={scheme.min_version}'"
         )
     check_version(scheme.package, scheme.min_version)
     return scheme.build_config(dtype)

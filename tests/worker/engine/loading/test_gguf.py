@@ -114,7 +114,9 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "gguf", None)
     options = EngineConfig(gguf_cache=str(tmp_path / "converted"))
 
-    with pytest.raises(LoadError, match=r"needs the package gguf: pip install 'gguf>=0\.17'$"):
+    with pytest.raises(
+        LoadError, match=r"needs the package gguf: \S+ -m pip install 'gguf>=0\.17'$"
+    ):
         load_model(write_tiny_gguf(tmp_path / "tiny.gguf"), options, _ignore_progress)
 
 
