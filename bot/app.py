@@ -10,6 +10,7 @@ from slack_bolt import App
 from bot.composition import Composition, Shared
 from bot.concurrency import BackgroundTasks
 from bot.handlers.asked_before.check_threads import CheckThreads
+from bot.handlers.team_purge import TeamPurge
 from bot.health import Health
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
@@ -64,7 +65,7 @@ class Bot:
         try:
             self._records.open_database()
             refuse_cluster(self._redis)
-            identity = authenticate(self._web_client, stop)
+            identity = self._authenticate(stop)
             if identity is not None:
                 self._web_client.budget = SlackBudget(self._redis, identity.team)
                 self._serve_slack(identity, stop, self._web_client.budget)
@@ -74,6 +75,18 @@ class Bot:
             self._redis.close()
             self._records.close_database()
         log.info("ended")
+
+    def _authenticate(self, stop: threading.Event) -> BotIdentity | None:
+        """Find out who the bot is; first finish the purge of a team that has removed the app."""
+        purge = TeamPurge(self._redis, self._records)
+        try:
+            identity = authenticate(self._web_client, stop)
+        except SettingsError:
+            purge.try_at_start(None)
+            raise
+        if identity is not None:
+            purge.try_at_start(identity.team)
+        return identity
 
     def _serve_slack(
         self, identity: BotIdentity, stop: threading.Event, budget: SlackBudget

@@ -41,6 +41,7 @@ from bot.handlers.rules.parts import build_settings_handler
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommandHandler
+from bot.handlers.team_purge import TeamPurge
 from bot.handlers.votes.reply_source import ReplySource
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
@@ -249,7 +250,7 @@ class Composition:
             backfill,
             slash_commands,
             asks,
-            AppEventHandler(redis, poster, purge, controls.votes.keeper, background, languages),
+            AppEventHandler(redis, poster, purge, self._build_team_purge(), background, languages),
             home,
             OutageSigns(identity, poster, background, languages),
             job_builder.public_questions,
@@ -260,6 +261,7 @@ class Composition:
                 notices.build_sweeper(),
                 stops.follow_up.build_sweeper(),
                 controls.votes.keeper.build_sweeper(),
+                self._build_team_purge().build_sweeper(identity.team),
                 controls.code.delivery.build_sweeper(),
                 self._build_asked_before(rules, users)
                 .build_retention(identity.team)
@@ -311,6 +313,9 @@ class Composition:
             shared.recorder,
             shared.check_threads,
         )
+
+    def _build_team_purge(self) -> TeamPurge:
+        return TeamPurge(self.redis, self.records)
 
     def _build_line(self) -> WaitingLine:
         calls = ExtraCalls(self.redis, self.identity.team)

@@ -25,11 +25,15 @@ EXTRA_LATCH_TTL_SECONDS: Final = SECONDS_PER_HOUR
 """How long calls that no reply needs are left out after a refusal."""
 THREAD_MODE_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
 """How long the bot follows a thread after its last turn. The mode holds no text."""
+UNINSTALLED_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
+"""How long the bots try to delete what is left of teams that have removed the app."""
 
 PENDING_JOBS: Final = "starchat:pending"
 """Sorted set of all accepted, unfinished jobs by time of acceptance (s, Redis' clock)."""
 REDIS_SENTINEL: Final = "starchat:sentinel"
 """Key that exists while Redis holds the bots' data. If it is missing, Redis was flushed."""
+UNINSTALLED_TEAMS: Final = "starchat:uninstalled"
+"""Hash of team to what is left to delete of it, after it has removed the app."""
 WORKER_STATUSES: Final = "starchat:workers"
 """Hash of worker name to `WorkerStatus` as JSON, stale after `WORKER_STALE_SECONDS`."""
 WORKER_STALE_SECONDS: Final = 20

@@ -9,7 +9,7 @@ from redis import Redis
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.rules.reader_languages import ReaderLanguages
-from bot.handlers.votes.vote_keeper import VoteKeeper
+from bot.handlers.team_purge import TeamPurge
 from bot.messages.events import AppUninstalled, BotInvited, ChannelMoved, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
@@ -32,7 +32,7 @@ class AppEventHandler:
     redis: Redis
     poster: Poster
     purge: Purge
-    votes: VoteKeeper
+    team_purge: TeamPurge
     background: BackgroundTasks
     languages: ReaderLanguages
 
@@ -58,14 +58,9 @@ class AppEventHandler:
         log.info("file forgotten", file=deleted.file, texts=dropped)
 
     def purge_team(self, uninstalled: AppUninstalled) -> None:
-        """Delete all data of a team, in the background."""
-        self.background.submit("purge team", self._purge_team, uninstalled.team)
+        """Let all data of a team be deleted, soon and by any bot."""
+        self.team_purge.mark_team(uninstalled.team)
 
     def _post_welcome(self, invited: BotInvited) -> None:
         language = self.languages.find_for_thread(invited.channel, invited.inviter)
         self.poster.post_in_channel(invited.channel, texts.WELCOME.translate(language))
-
-    def _purge_team(self, team: str) -> None:
-        log.info("team forgotten", team=team, keys=self.purge.drop_team(team))
-        self.votes.purge_team(team)
-        self.purge.rewrite_log()

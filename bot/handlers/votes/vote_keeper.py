@@ -108,13 +108,6 @@ class VoteKeeper:
             if len(page) < ENTRIES_PER_PAGE:
                 return
 
-    def purge_team(self, team: str) -> None:
-        """Delete all records of a team, at once or as soon as the database is back."""
-        try:
-            log.info("records forgotten", rows=self.records.purge(PurgeScope(team)))
-        except RecordsUnavailableError:
-            self.outbox.push_entry(DropRecords(queued_at=0))
-
     def _settle_entry(self, raw: bytes | str, now: float) -> bool:
         """Apply an entry if it is due; return whether the outbox may forget it."""
         try:
