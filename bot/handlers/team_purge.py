@@ -2,7 +2,7 @@
 Purge of workspaces that have removed the app: durable, because Slack tells a bot only once.
 
 A mark in Redis, outside of the keys of the team, says what is left to delete. Any bot of the team
-goes on with it, also one whose token Slack refuses by now. Repeating it changes nothing.
+deletes it, also one whose token Slack refuses by now. Repeating it changes nothing.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class TeamPurge:
 
     def try_at_start(self, team: str | None) -> None:
         """
-        Go on with the purge of a team, or of all if Slack refuses to tell the team. Logs errors.
+        Continue the purge of a team, or of all if Slack refuses to tell the team. Logs errors.
 
         Then the marks stay: another bot's database may have the rows of a team.
         """

@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bot.handlers.team_purge import TeamPurge
-from bot.records.database import Records
-from bot.records.export import export_votes
-from contract import keys
 from testing.environment import REPOSITORY, clean_environment
 from testing.polling import poll_until
 from testing.processes import FreshProcess, Process, fetch_page, free_port
 from testing.queue_inspector import find_job, pending_job_ids
 from testing.redis_server import RedisServer
-from testing.votes import store_vote
 from testing.workspace import ADA, GENERAL, Workspace
 
 HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "worker", "fakeslack")
@@ -54,24 +49,12 @@ def test_invalid_setting_stops_start_with_one_line() -> None:
     assert (status, line) == (2, "bot: PORT must be a port from 1 to 65535, not 'many'\n")
 
 
-def test_rejected_bot_token_stops_start(
-    workspace: Workspace, redis: Redis, server: RedisServer
-) -> None:
-    """
-    A token that Slack rejects is an invalid setting, without retries.
-
-    The data of a team that has removed the app is deleted before.
-    """
-    records = Records(workspace.database_url)
-    store_vote(records, "T7")
-    redis.set("starchat:T7:welcome:C1", 1)
-    TeamPurge(redis, records).mark_team("T7")
+def test_rejected_bot_token_stops_start(workspace: Workspace) -> None:
+    """A token that Slack rejects is an invalid setting, without retries."""
     variables = workspace.environment | {"SLACK_BOT_TOKEN": "xoxb-another"}
-    status, output = run_bot(REDIS_URL=server.url, **variables)
+    status, output = run_bot(**variables)
 
     assert status == 2
-    assert list(export_votes(records, "0")) == redis.keys("starchat:T7:*") == []
-    records.close_database()
     # The first bot of a workspace also logs that it has made its database.
     assert output.splitlines()[-1] == (
         "bot: SLACK_BOT_TOKEN must be a token that Slack accepts, not the given one (invalid_auth)"
@@ -261,22 +244,6 @@ def test_bot_without_redis_permissions_is_not_ready(
         assert fetch_page(port, "/readyz") == (503, "waiting for Redis (NoPermissionError)\n")
         redis.execute_command(*rule, "+@all")  # type: ignore[no-untyped-call]
         assert fetch_page(port, "/readyz") == (200, "ready\n")
-
-
-def test_uninstall_purges_team(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
-    """After an uninstall, the team's data is deleted."""
-    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for_event("connected")
-        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
-        poll_until(lambda: pending_job_ids(redis), description="the job")
-        poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder")
-        workspace.send_control("app", with_events=["app_uninstalled", "app_home_opened"])
-        workspace.send_control("event", event={"type": "app_uninstalled"})
-        bot.wait_for_event("team forgotten")
-        assert not redis.exists(keys.UNINSTALLED_TEAMS)
-        left = [key for key in redis.keys("starchat:T0FAKE0001:*") if isinstance(key, bytes)]
-        assert left == []
-        assert pending_job_ids(redis) == []
 
 
 def test_home_tab_shows_help_and_status(

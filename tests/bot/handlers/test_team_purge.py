@@ -70,7 +70,7 @@ def test_refused_bot_purges_all_marked_teams(redis: Redis, records: Records) -> 
 
 @pytest.mark.parametrize("team", ["T1", None])
 def test_error_at_the_start_is_logged(redis: Redis, records: Records, team: str | None) -> None:
-    """The start goes on."""
+    """The start continues."""
     redis.set(keys.UNINSTALLED_TEAMS, "poison")
     with capture_logs() as logs:
         TeamPurge(redis, records).try_at_start(team)
