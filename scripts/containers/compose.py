@@ -16,8 +16,12 @@ TRANSLATED_FIELDS: Final = frozenset({
     "ports", "read_only", "restart", "secrets", "security_opt", "stop_grace_period", "tmpfs",
     "user", "volumes",
 })  # fmt: skip
-UNTRANSLATED_FIELDS: Final = frozenset({"build", "depends_on", "profiles", "deploy"})
-"""Handled by the trial itself, except `deploy`: this machine may have no GPU."""
+UNTRANSLATED_FIELDS: Final = frozenset({"build", "depends_on", "deploy", "env_file", "profiles"})
+"""
+Handled by the trial itself, except `deploy` and `env_file`.
+
+This machine may have no GPU, and the trial chooses its settings.
+"""
 LIMITS: Final = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 """Limits that also work where the calling process may not raise its own."""
 SECONDS_OF_UNIT: Final = {"s": 1, "m": 60, "h": 3600}

@@ -11,6 +11,9 @@ import pytest
 import yaml
 from packaging.utils import canonicalize_name
 
+from bot.settings import Settings as BotSettings
+from worker.settings import Settings as WorkerSettings
+
 REPOSITORY: Final = Path(__file__).parents[2]
 DOCUMENT: Final = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = DOCUMENT["services"]
@@ -66,7 +69,7 @@ def test_only_demo_publishes_a_loopback_port() -> None:
 
 def test_secrets_are_mounted_as_files() -> None:
     """No token or password is in the environment, except the demo's made-up ones."""
-    for name in ("bot", "worker", "demo-bot", "demo-worker"):
+    for name in ("bot", "worker", "remote-worker", "demo-bot", "demo-worker"):
         variables = SERVICES[name]["environment"]
         secret = {v for v in variables if re.search(r"TOKEN|SECRET|REDIS_URL", v)}
         plain_values = {v for v in secret if not v.endswith("_FILE")}
@@ -121,6 +124,24 @@ def test_env_example_lists_compose_variables() -> None:
     example = (REPOSITORY / ".env.example").read_text("utf-8")
 
     assert set(re.findall(r"^(\w+)=", example, re.MULTILINE)) == asked
+
+
+def test_settings_reach_bot_and_worker() -> None:
+    """Lines of `.env` do, and no variable of the file hides them; the demo keeps its own."""
+    readers = {name for name, found in SERVICES.items() if found.get("env_file") == [".env"]}
+    variables = {name for reader in readers for name in SERVICES[reader]["environment"]}
+    settings = {name.upper() for name in (*BotSettings.model_fields, *WorkerSettings.model_fields)}
+
+    assert readers == {"bot", "worker", "remote-worker"}
+    assert variables & settings == {"HEALTH_PORT", "STARCHAT_ENGINE_URL"}
+    example = (REPOSITORY / ".env.example").read_text("utf-8")
+    assert set(re.findall(r"^# (\w+)=", example, re.MULTILINE)) <= settings | {"HTTPS_PROXY"}
+
+
+def test_address_of_a_server_is_for_its_own_worker() -> None:
+    """The worker with a GPU would leave it unused."""
+    assert SERVICES["worker"]["environment"]["STARCHAT_ENGINE_URL"] == ""
+    assert SERVICES["remote-worker"]["environment"]["STARCHAT_ENGINE_URL"]
 
 
 def test_worker_writes_only_to_its_volume_and_to_tmp() -> None:
