@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -63,6 +64,21 @@ def test_ray_keeps_a_thread_on_one_replica() -> None:
     router = config["deployment_config"]["request_router_config"]["request_router_class"]
 
     assert router.endswith(":ConsistentHashRouter")
+
+
+def test_both_addresses_of_vllm_reach_it() -> None:
+    """To a worker in Compose, the host's loopback address is the worker's own."""
+    text = (DIRECTORY / "vllm.yml").read_text("utf-8")
+    [outside, inside] = [urlsplit(url) for url in re.findall(r"STARCHAT_ENGINE_URL=(\S+)", text)]
+    document = read_example("vllm.yml")
+    server = document["services"][inside.hostname]
+    product = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))
+    worker = product["services"]["remote-worker"]
+
+    assert server["ports"] == [f"{outside.netloc}:{inside.port}"]
+    assert set(server["networks"]) & set(worker["networks"])
+    # Root in one container would write what the user in the other can't.
+    assert not document["volumes"].keys() & product["volumes"].keys()
 
 
 @pytest.mark.vllm
