@@ -71,14 +71,18 @@ WAYS: Final[tuple[Callable[[ScenarioRun, Question], None], ...]] = (
 
 def stop_while_generating(run: ScenarioRun) -> None:
     """Stop replies that wait or grow, in every way and in two ways at once."""
-    questions = [_ask_long(run) for _ in range(run.scale_count(24, 8))]
-    for number, question in enumerate(questions):
-        if number % 2:
-            run.watcher.wait_for_state(question, "growing", GROWTH_SECONDS)
-        for way in run.rng.sample(WAYS, 2):
-            way(run, question)
-        # Whichever ways it had, one of them always works.
-        stop_by_reaction(run, question)
+    questions: list[Question] = []
+    for _ in range(run.scale_count(12, 4)):
+        pair = (_ask_long(run), _ask_long(run))
+        # A stop follows what its own reply shows. One that waits for many others comes too late
+        # on a busy machine: replies grow at the same time, and the stops come one by one.
+        for question, state in zip(pair, ("placeholder", "growing"), strict=True):
+            run.watcher.wait_for_state(question, state, GROWTH_SECONDS)
+            for way in run.rng.sample(WAYS, 2):
+                way(run, question)
+            # Whichever ways it had, one of them always works.
+            stop_by_reaction(run, question)
+        questions += pair
     run.wait_for_replies()
     _check_stops(run, questions)
 
