@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 ALL: Final = "all"
 RECORDS: Final = "records"
-"""What is left of a team: all, or its rows in the database alone."""
+"""What is left of a team: all, or its rows in the database and what bots made of them since."""
 PURGE_ERRORS: Final = (RedisError, RecordsUnavailableError)
 
 
@@ -74,11 +74,19 @@ class TeamPurge:
         left = self.redis.hget(keys.UNINSTALLED_TEAMS, team)
         if left is None:
             return False
-        if decode_reply(left) != RECORDS:
-            purge = Purge(self.redis)
-            num_keys = purge.drop_team(team)
-            purge.rewrite_log()
-            self.redis.hset(keys.UNINSTALLED_TEAMS, team, RECORDS)
-            log.info("keys forgotten", team=team, keys=num_keys)
-        log.info("records forgotten", team=team, rows=self.records.purge(PurgeScope(team)))
+        try:
+            rows = self.records.purge(PurgeScope(team))
+        except RecordsUnavailableError:
+            if decode_reply(left) != RECORDS:
+                self._drop_keys(team)
+                self.redis.hset(keys.UNINSTALLED_TEAMS, team, RECORDS)
+            raise
+        # After the rows: until then, the cache of rules may be filled from them.
+        self._drop_keys(team)
+        log.info("records forgotten", team=team, rows=rows)
         return True
+
+    def _drop_keys(self, team: str) -> None:
+        purge = Purge(self.redis)
+        log.info("keys forgotten", team=team, keys=purge.drop_team(team))
+        purge.rewrite_log()
