@@ -37,7 +37,7 @@ class DatabaseSettings(EnvironmentSettings):
     starchat_votes_retention_days: int = setting_field(
         365,
         "a whole number from 1 to 3650",
-        "Days that votes stay in the database, with their texts.",
+        "Days that votes stay in the database. The texts of a reply stay no longer after its post.",
         ge=1,
         le=3650,
     )

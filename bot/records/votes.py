@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, exists, func, select, update
+from sqlalchemy import Connection, Table, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.messages.votes.presses import (
@@ -105,8 +105,18 @@ def drop_texts(connection: Connection, team: str, channel: str, thread_ts: str) 
 
 
 def drop_old_votes(connection: Connection, before_ts: str) -> int:
-    """Delete votes before a Slack timestamp, and replies without votes; return their number."""
+    """
+    Delete votes before a Slack timestamp, and replies without votes; return the number of votes.
+
+    Replies that were posted before lose their texts, also if someone has voted on them since.
+    """
     allow_long_use(connection)
+    texts = voted_replies.c.conversation, voted_replies.c.reply
+    connection.execute(
+        update(voted_replies)
+        .where(voted_replies.c.message_ts < before_ts, or_(*(one.is_not(None) for one in texts)))
+        .values(dict.fromkeys(texts))
+    )
     num_deleted = connection.execute(delete(votes).where(votes.c.voted_at < before_ts)).rowcount
     names = ("team", "channel", "message_ts", "version")
     has_votes = exists().where(*(votes.c[name] == voted_replies.c[name] for name in names))

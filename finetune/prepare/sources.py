@@ -53,7 +53,10 @@ class LineParser:
         approvals, rejections = count_opinions(read)
         if approvals <= rejections:
             raise UnusableDialogueError("not approved by votes")
-        kept_until = self._end_retention(min(map(_read_time, read)))
+        # The text of a reply ends by the reply's own age, the vote by the last press.
+        posted = [data["message_ts"]] if "message_ts" in data else []
+        times = [*posted, *(vote.get("voted_at") for vote in read)]
+        kept_until = min(self._end_retention(_read_time(time)) for time in times)
         if kept_until < self._now:
             raise UnusableDialogueError("older than the retention of votes")
         provenance = Provenance(
@@ -107,11 +110,11 @@ def _read_text(data: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _read_time(vote: dict[str, Any]) -> datetime:
-    """Return the time of a vote, by Slack's timestamp."""
+def _read_time(value: Any) -> datetime:
+    """Return the time of a vote or a reply, by Slack's timestamp."""
     try:
-        return datetime.fromtimestamp(float(vote["voted_at"]), UTC)
-    except (LookupError, TypeError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(float(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
         raise UnusableDialogueError("vote without a time") from None
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Connection, select
@@ -115,6 +116,20 @@ def test_export_has_the_votes_since_a_time(records: Records) -> None:
         ],
     }
     assert len(list(export_votes(records, "0"))) == 2
+
+
+def test_texts_of_an_old_reply_are_dropped(records: Records) -> None:
+    """A later vote does not keep them, but those of a newer reply."""
+    newer = replace(KEY, message_ts="20.0")
+    for key in (KEY, newer):
+        records.write(partial(add_press, key=key, user="U1", press=press(30), reply=REPLY))
+
+    assert records.write(partial(drop_old_votes, before_ts="20.0")) == 0
+    lines = map(json.loads, export_votes(records, "0"))
+    assert sorted((line["message_ts"], line["reply"], len(line["votes"])) for line in lines) == [
+        ("2.1", None, 1),
+        ("20.0", "print()", 1),
+    ]
 
 
 def test_texts_and_old_votes_are_dropped(records: Records) -> None:

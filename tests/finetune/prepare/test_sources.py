@@ -35,7 +35,7 @@ def _export(*votes: Any, **changes: Any) -> dict[str, Any]:
     return {
         "team": "T1",
         "channel": "C1",
-        "message_ts": "3.0",
+        "message_ts": VOTED_AT,
         "version": "a",
         "thread_ts": "1.0",
         "conversation": [
@@ -149,6 +149,8 @@ def test_numbers_of_the_export_are_kept() -> None:
         (_export(_vote("up"), conversation=[]), "no question before the reply"),
         (_export(_vote("up"), conversation=["x"]), "no question before the reply"),
         (_export(_vote("up", voted_at="1.5")), "older than the retention of votes"),
+        (_export(_vote("up"), message_ts="1.5"), "older than the retention of votes"),
+        (_export(_vote("up"), message_ts=None), "vote without a time"),
         (_export(_vote("up", voted_at="x")), "vote without a time"),
         (_export(_vote("up", voted_at="1e300")), "vote without a time"),
         (_export(_vote("up", voted_at="253402300799")), "vote without a time"),
