@@ -119,14 +119,17 @@ def _read_time(value: Any) -> datetime:
 
 
 def _name_users(conversation: list[Any]) -> Iterator[tuple[object, object]]:
-    """Yield the turns; if several users speak, by number, because names are personal data."""
+    """
+    Yield the turns; if several users speak, each with the number that the bot gave its user.
+
+    Raises `UnusableDialogueError` for users without one: such texts have Slack's markup and ids.
+    """
     turns = [turn for turn in conversation if isinstance(turn, dict)]
-    users = dict.fromkeys(str(turn.get("user")) for turn in turns if turn.get("role") == "user")
-    names = {user: f"User {number}" for number, user in enumerate(users, 1)}
-    # The bot has numbered them already, and the texts mention them by these numbers.
-    names |= {user: user for user in users if NUMBERED_USER.fullmatch(user)}
+    users = {str(turn.get("user")) for turn in turns if turn.get("role") == "user"}
+    if not all(map(NUMBERED_USER.fullmatch, users)):
+        raise UnusableDialogueError("conversation in Slack's own form")
     for turn in turns:
         role, text = turn.get("role"), turn.get("text")
-        if role == "user" and len(names) > 1 and isinstance(text, str) and text.strip():
-            text = f"{names[str(turn.get('user'))]}: {text}"
+        if role == "user" and len(users) > 1 and isinstance(text, str) and text.strip():
+            text = f"{turn['user']}: {text}"
         yield role, text

@@ -112,7 +112,7 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path, checkpoint: Path) -> No
 def test_votes_name_the_day_of_deletion(tmp_path: Path, checkpoint: Path) -> None:
     """Manifest and card keep the retention of the export."""
     vote = {"opinion": "up", "ran": False, "voted_at": "4102444800.000000"}
-    turn = {"role": "user", "user": "U1", "text": "What is a mutex?"}
+    turn = {"role": "user", "user": "User 1", "text": "What is a mutex?"}
     line = {"conversation": [turn], "reply": "A lock.", "votes": [vote]}
     _, output = _prepare(_write_lines(tmp_path / "votes.jsonl", line), checkpoint)
 

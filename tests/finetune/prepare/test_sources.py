@@ -39,9 +39,9 @@ def _export(*votes: Any, **changes: Any) -> dict[str, Any]:
         "version": "a",
         "thread_ts": "1.0",
         "conversation": [
-            {"role": "user", "user": "U1", "text": "First?"},
-            {"role": "assistant", "user": "UBOT", "text": "Old."},
-            {"role": "user", "user": "U1", "text": "Second?"},
+            {"role": "user", "user": "User 1", "text": "First?"},
+            {"role": "assistant", "text": "Old."},
+            {"role": "user", "user": "User 1", "text": "Second?"},
         ],
         "reply": "New.",
         "model": "m",
@@ -103,28 +103,16 @@ def test_voted_reply_is_learned_alone() -> None:
     assert provenance.delete_after == date(2027, 11, 1)
 
 
-def test_users_are_numbered() -> None:
+def test_users_have_the_numbers_of_the_export() -> None:
     """Several users in a thread are told apart without their names or ids."""
     turns = [
         {"role": "user", "user": user, "text": text}
-        for user, text in (("U7", "Why?"), ("U8", "Yes, why?"), ("U7", "Well?"))
+        for user, text in (("User 3", "Why?"), ("User 1", "Ask @User 3."), ("User 3", "Well?"))
     ]
 
     dialogue = _parse(_export(_vote("up"), conversation=turns))
 
-    assert dialogue.messages[0].text == "User 1: Why?\n\nUser 2: Yes, why?\n\nUser 1: Well?"
-
-
-def test_numbers_of_the_export_are_kept() -> None:
-    """The texts mention people by them."""
-    turns = [
-        {"role": "user", "user": "User 2", "text": "Ask @User 1."},
-        {"role": "user", "user": "User 1", "text": "Well?"},
-    ]
-
-    dialogue = _parse(_export(_vote("up"), conversation=turns))
-
-    assert dialogue.messages[0].text == "User 2: Ask @User 1.\n\nUser 1: Well?"
+    assert dialogue.messages[0].text == ("User 3: Why?\n\nUser 1: Ask @User 3.\n\nUser 3: Well?")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +136,10 @@ def test_numbers_of_the_export_are_kept() -> None:
         (_export(_vote("up"), conversation=None, reply=None), "votes without a stored text"),
         (_export(_vote("up"), conversation=[]), "no question before the reply"),
         (_export(_vote("up"), conversation=["x"]), "no question before the reply"),
+        (
+            _export(_vote("up"), conversation=[{"role": "user", "user": "U1", "text": "<@U2>?"}]),
+            "conversation in Slack's own form",
+        ),
         (_export(_vote("up", voted_at="1.5")), "older than the retention of votes"),
         (_export(_vote("up"), message_ts="1.5"), "older than the retention of votes"),
         (_export(_vote("up"), message_ts=None), "vote without a time"),
