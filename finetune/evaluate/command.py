@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from finetune.console import tell_operator
 from finetune.dialogue_files import (
@@ -35,7 +36,14 @@ from finetune.evaluate.code_checks import check_replies
 from finetune.evaluate.metrics import METRICS, DialogueFigures, sum_threads
 from finetune.evaluate.plot import draw_intervals
 from finetune.evaluate.table import Results, render_markdown, render_text
-from finetune.evaluate.votes import APPROVING_VOTES, ModelName, ThreadSums, sum_votes
+from finetune.evaluate.votes import (
+    APPROVING_VOTES,
+    ModelName,
+    ThreadSums,
+    find_hub_id,
+    list_models,
+    sum_votes,
+)
 from finetune.options import OptionParser, bound_number
 from finetune.prepare.lines import read_lines
 from finetune.train.checks import check_data, check_vocabulary
@@ -69,7 +77,7 @@ def run_evaluate(arguments: Sequence[str]) -> None:
         for metric in METRICS
     ]
     if votes is not None:
-        a, b = (votes.get(_name_checkpoint(one), NO_VOTES) for one in (parsed.a, parsed.b))
+        a, b = (_find_votes(votes, one) for one in (parsed.a, parsed.b))
         results.append((APPROVING_VOTES, compare_independent(a, b, parsed.seed)))
     # First, because a full disk must not lose what took hours.
     print(render_text(results), flush=True)
@@ -98,9 +106,17 @@ def _read_votes(file: Path) -> ThreadSums:
     return sum_votes(line for _, line in read_lines(file, hashlib.sha256()))
 
 
-def _name_checkpoint(directory: Path) -> ModelName:
-    """Return the name and the revision that the worker gives to the replies of a model."""
-    return ModelName(display_name(str(directory), directory), find_revision(None, directory) or "")
+def _find_votes(votes: ThreadSums, directory: Path) -> NDArray[np.float64]:
+    """Return the votes on replies of a model; a hub id names it if it was served by that."""
+    revision = find_revision(None, directory) or ""
+    names = (find_hub_id(directory.resolve()), display_name(str(directory), directory))
+    for name in filter(None, names):
+        found = votes.get(ModelName(name, revision))
+        if found is not None:
+            return found
+    served = f"{names[0] or names[1]} at revision {revision}"
+    tell_operator(f"no votes on replies of {served}. Models of the export: {list_models(votes)}")
+    return NO_VOTES
 
 
 def _check_checkpoint(

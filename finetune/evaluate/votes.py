@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from finetune.evaluate.metrics import NOTHING, Metric
 from finetune.prepare.sources import count_opinions
 
 APPROVING_VOTES: Final = Metric("Share of approving votes", "higher", lambda _: NOTHING)
+HUB_PREFIX: Final = "models--"
+MAX_LISTED_MODELS: Final = 10
 
 
 class ModelName(NamedTuple):
@@ -37,6 +40,23 @@ def sum_votes(lines: Iterable[bytes | None]) -> ThreadSums:
         threads = sums.setdefault(name, {})
         threads.setdefault(thread, np.zeros(2))[:] += (approvals, approvals + rejections)
     return {name: np.array(list(threads.values())) for name, threads in sums.items()}
+
+
+def find_hub_id(directory: PurePath) -> str | None:
+    """Return the id of a model by the path that the Hugging Face hub gives its files."""
+    model, snapshots = directory.parent.parent.name, directory.parent.name
+    if snapshots != "snapshots" or not model.startswith(HUB_PREFIX):
+        return None
+    return model.removeprefix(HUB_PREFIX).replace("--", "/", 1)
+
+
+def list_models(votes: ThreadSums) -> str:
+    """Describe the models with votes, the ones with the most first."""
+    counts = {name: int(sums[:, 1].sum()) for name, sums in votes.items()}
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_LISTED_MODELS]
+    # The export may come from anywhere: no sign of it controls the terminal.
+    shown = [f"{name.model!a} at {name.revision!a} ({counts[name]} votes)" for name in ranked]
+    return ", ".join(shown) or "none"
 
 
 def _parse_reply(line: bytes | None) -> dict[str, Any] | None:

@@ -65,13 +65,16 @@ def test_worse_model_is_named(
     weights["transformer.wte.weight"] *= 10
     save_file(weights, worse / WEIGHTS, {"format": "pt"})
 
-    assert _evaluate(data, model, worse, tmp_path / "output", *QUICK) == 0
+    votes = ("--votes", str(tmp_path / "votes.jsonl"))
+    (tmp_path / "votes.jsonl").touch()
+    assert _evaluate(data, model, worse, tmp_path / "output", *QUICK, *votes) == 0
 
     told = capsys.readouterr()
     (loss,) = [line for line in told.out.splitlines() if line.startswith("Validation loss")]
     assert loss.endswith("A is better")
     assert loss.split()[2] == f"{_mean_loss(data, model):.4g}"
     assert "finetune: B: replies, 0 of 18" in told.err
+    assert "finetune: no votes on replies of worse at revision " in told.err
     written = (tmp_path / "output" / "evaluation.md").read_text("utf-8")
     assert f"- B: `{worse}`" in written
     assert "| A is better |" in written
@@ -84,15 +87,22 @@ def test_model_beside_itself_shows_no_difference(
     """
     An adapter, loaded and merged twice, has the same figures and replies each time.
 
-    Votes on its replies are found by the name and the revision that the worker gives it.
+    Votes on its replies are found by the name and the revision that the worker gives it, also where
+    the worker has it from the hub.
     """
     adapter = write_adapter(tmp_path / "adapter", model)
-    served = {"model": "adapter", "revision": find_revision(None, adapter), "votes": [VOTE]}
-    lines = [json.dumps(served | {"thread_ts": str(number)}) for number in range(16)]
+    snapshot = tmp_path / "models--a--tuned" / "snapshots" / "c0ffee"
+    shutil.copytree(adapter, snapshot)
+    served = (("adapter", find_revision(None, adapter)), ("a/tuned", "c0ffee"))
+    lines = [
+        json.dumps({"model": name, "revision": revision, "votes": [VOTE], "thread_ts": str(number)})
+        for name, revision in served
+        for number in range(16)
+    ]
     (tmp_path / "votes.jsonl").write_text("\n".join(lines), "utf-8")
     votes = ("--votes", str(tmp_path / "votes.jsonl"))
 
-    assert _evaluate(data, adapter, adapter, tmp_path / "output", *QUICK, *votes) == 0
+    assert _evaluate(data, adapter, snapshot, tmp_path / "output", *QUICK, *votes) == 0
 
     _, *rows = capsys.readouterr().out.splitlines()
     cells = [re.split(" {2,}", row) for row in rows]

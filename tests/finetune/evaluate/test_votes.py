@@ -1,12 +1,13 @@
 """Votes on the replies of two served models: sums by thread and model, and their interval."""
 
 import json
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
 
 from finetune.evaluate.bootstrap import Comparison, compare_independent
-from finetune.evaluate.votes import ModelName, sum_votes
+from finetune.evaluate.votes import ModelName, find_hub_id, list_models, sum_votes
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +35,29 @@ def test_votes_are_summed_by_model_and_thread() -> None:
     found = {name: sums.tolist() for name, sums in sum_votes(lines).items()}
 
     assert found == {TUNED: [[3, 4], [0, 1]], STABLE: [[0, 1]]}
+
+
+def test_models_with_votes_are_listed() -> None:
+    """The one with the most votes comes first; control characters are escaped."""
+    votes = sum_votes([_line("1.0", ModelName("a\x1b", "x"), UP), _line("1.0", STABLE, UP, UP)])
+
+    assert list_models(votes) == "'base' at '0a' (2 votes), 'a\\x1b' at 'x' (1 votes)"
+    assert list_models({}) == "none"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/c/models--HuggingFaceH4--starchat-beta/snapshots/b1bc", "HuggingFaceH4/starchat-beta"),
+        ("/c/models--gpt2/snapshots/b1bc", "gpt2"),
+        ("/c/models--a--b/refs/b1bc", None),
+        ("/c/starchat-beta/snapshots/b1bc", None),
+        ("best", None),
+    ],
+)
+def test_hub_id_is_found_by_the_path(path: str, name: str | None) -> None:
+    """A worker that serves the model by its id names it so."""
+    assert find_hub_id(PurePosixPath(path)) == name
 
 
 def test_interval_of_different_threads() -> None:
