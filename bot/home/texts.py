@@ -13,8 +13,12 @@ LIMITS: Final = Phrase(
     "*What I am:* a small language model on your organization's own machines.\n"
     "• I read only the thread in which you ask, with its text files. I can't browse or run "
     "anything.\n"
-    "• I may invent packages, addresses and functions. My code may be wrong or insecure.\n"
-    "• I'm not trained with what you write."
+    "• I may invent packages, addresses and functions. My code may be wrong or insecure."
+)
+NOT_TRAINED: Final = Phrase("• I'm not trained with what you write.")
+VOTES_KEEP_TEXT: Final = Phrase(
+    "• A vote on a reply keeps the reply and the thread above it. Your organization may train me "
+    "with them."
 )
 QUEUE_AWAY: Final = Phrase(
     "I can't reach my queue right now, so I can't show you more. Please open this page again in a "

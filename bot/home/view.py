@@ -78,12 +78,19 @@ class MemberFacts:
     admin: AdminFacts | None = None
 
 
-def build_view(facts: MemberFacts | Translatable, language: Language) -> View:
-    """Return the Home tab of a person; without facts, a sentence says why there are none."""
+def build_view(
+    facts: MemberFacts | Translatable, language: Language, *, votes_keep_text: bool
+) -> View:
+    """
+    Return the Home tab of a person; without facts, a sentence says why there are none.
+
+    `votes_keep_text` is whether the database has what a training needs.
+    """
+    training = home_texts.VOTES_KEEP_TEXT if votes_keep_text else home_texts.NOT_TRAINED
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
         _section([texts.HELP_TEXT], language),
-        _section([home_texts.LIMITS, RESEARCH_NOTICE], language),
+        _section([home_texts.LIMITS, training, RESEARCH_NOTICE], language),
         {"type": "divider"},
     ]
     if not isinstance(facts, MemberFacts):

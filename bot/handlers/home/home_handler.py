@@ -16,13 +16,14 @@ from bot.concurrency import BackgroundTasks
 from bot.handlers.home.home_facts import HomeFacts
 from bot.home import texts as home_texts
 from bot.home.presses import HomePress, LanguageChosen, ListCleared
-from bot.home.view import build_view
+from bot.home.view import MemberFacts, View, build_view
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
 from bot.slack.users import User, UserDirectory
 from bot.store.asked_questions import AskedQuestions
 from bot.store.language_choices import LanguageChoices
 from contract import keys
+from contract.language import Language, Translatable
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class HomeHandler:
         except RedisError as error:
             log.warning("home without facts", why=type(error).__name__)
             language = User(name=user).language
-            view = build_view(home_texts.QUEUE_AWAY, language)
+            view = self._show_facts(home_texts.QUEUE_AWAY, language)
         if view is None:
             return
         try:
@@ -94,13 +95,17 @@ class HomeHandler:
             log.warning("home not published", why=error_name(error))
             self._latch_refusal(error)
 
-    def _build_view(self, user: str) -> dict[str, object] | None:
+    def _build_view(self, user: str) -> View | None:
         """Return the view of a user; `None` in a workspace that has refused it."""
         team = self.facts.identity.team
         if self.redis.exists(keys.home_latch(team)):
             return None
         profile = self.users.lookup_in_background(team, user)
-        return build_view(self.facts.gather_facts(user, profile), profile.language)
+        return self._show_facts(self.facts.gather_facts(user, profile), profile.language)
+
+    def _show_facts(self, facts: MemberFacts | Translatable, language: Language) -> View:
+        votes_keep_text = self.facts.settings.starchat_votes_with_text == "on"
+        return build_view(facts, language, votes_keep_text=votes_keep_text)
 
     def _latch_refusal(self, error: Exception) -> None:
         if error_name(error) in LATCHING_ERRORS:

@@ -33,6 +33,7 @@ SETTINGS = Settings(
     slack_app_token=SecretStr("xapp-1"),
     starchat_admins=frozenset({LIN}),
     starchat_daily_gpu_seconds_per_user=600,
+    starchat_votes_with_text="on",
 )
 
 
@@ -98,6 +99,7 @@ def test_member_sees_own_use_and_links(home: HomeSteps, redis: Redis) -> None:
     add_usage(redis, keys.team_usage(TEAM), gpu_ms=90_000, replies=9, wait_2=9)
     shown = home.open_home()
 
+    assert str(home_texts.VOTES_KEEP_TEXT) in shown
     assert "4 replies, 31 s of GPU time" in shown
     assert "31 of your 600 s" in shown
     assert "9 replies, 90 s of GPU time" in shown

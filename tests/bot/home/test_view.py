@@ -56,7 +56,7 @@ ADMIN = AdminFacts(
 
 def show_view(facts: MemberFacts | Translatable, language: Language = Language.ENGLISH) -> str:
     """Return all texts of a valid view."""
-    view = validate_view(build_view(facts, language), "home")
+    view = validate_view(build_view(facts, language, votes_keep_text=False), "home")
     assert len(json.dumps(view)) < 20_000
     return "\n".join(_list_texts(view))
 
@@ -72,7 +72,7 @@ def _list_texts(view: View) -> list[str]:
 
 def find_select(facts: MemberFacts, language: Language = Language.ENGLISH) -> View:
     """Return the choice of a language."""
-    blocks = build_view(facts, language)["blocks"]
+    blocks = build_view(facts, language, votes_keep_text=True)["blocks"]
     [select] = [block["accessory"] for block in blocks if "accessory" in block]
     assert isinstance(select, dict)
     return select
@@ -187,6 +187,14 @@ def test_refused_person_sees_the_limits_alone() -> None:
     assert str(texts.MEMBERS_ONLY) in shown
     assert str(home_texts.LIMITS) in shown
     assert "GPU time" not in shown
+
+
+def test_person_learns_whether_votes_keep_what_people_write() -> None:
+    """A training needs it: without it, there is none."""
+    assert str(home_texts.NOT_TRAINED) in show_view(FACTS)
+    shown = "\n".join(_list_texts(build_view(FACTS, Language.ENGLISH, votes_keep_text=True)))
+    assert str(home_texts.VOTES_KEEP_TEXT) in shown
+    assert str(home_texts.NOT_TRAINED) not in shown
 
 
 @pytest.mark.parametrize(
