@@ -11,6 +11,7 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
 from testing.fork_server import forked_engine_environment
 from testing.prepared_queue import PreparedQueue
+from testing.process_tree import wait_until_paused
 from testing.processes import WAIT_SECONDS, Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
@@ -170,9 +171,20 @@ class StandbyWorker:
         self._process = process
 
     def pause_worker(self) -> None:
-        """Stop the worker by SIGSTOP and delete its presence, as if it did not exist."""
+        """
+        Stop the worker by SIGSTOP and delete its presence, as if it did not exist.
+
+        Redis would still give the next job to its connection, which waits for one.
+        """
+        connection = self._harness.redis
         self._process.send_signal(signal.SIGSTOP)
-        self._harness.redis.delete(keys.WORKER_STATUSES)
+        wait_until_paused(self._process.pid)
+        # Redis has read all that the worker sent before once it answers to a later command.
+        connection.ping()
+        for client in connection.client_list():
+            if client["cmd"] == "blmove":
+                connection.client_unblock(int(client["id"]))
+        connection.delete(keys.WORKER_STATUSES)
 
     def resume_worker(self) -> None:
         """Let the worker run again."""
