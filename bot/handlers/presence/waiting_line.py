@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 REFRESH_SECONDS: Final = 10.0
 """Seconds between two looks at the line."""
+MAX_SILENCE_SECONDS: Final = 60.0
+"""Seconds after which a look that was planned counts as dropped: too many tasks waited."""
 RENEW_SECONDS: Final = 90.0
 """Seconds after which a line is shown again, before Slack removes it."""
 MAX_WATCHED: Final = 1_000
@@ -58,16 +60,20 @@ class WaitingLine:
     poster: Poster
     background: BackgroundTasks
     read_clock: Callable[[], float] = time.monotonic
+    _num_looks: int = 0
+    _planned_at: float = 0.0
+    """When the last look was planned (s)."""
     _watched: dict[str, WatchedQuestion] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def watch_question(self, thread: Thread, job: str, place: int, language: Language) -> None:
         """Show the changes of a question's place, in a language, until a worker begins."""
         with self._lock:
-            is_first = not self._watched
+            is_dropped = self.read_clock() - self._planned_at > MAX_SILENCE_SECONDS
+            needs_look = not self._watched or is_dropped
             if len(self._watched) < MAX_WATCHED:
                 self._watched[job] = WatchedQuestion(thread, job, place, language)
-        if is_first:
+        if needs_look:
             self._refresh_later()
 
     def refresh_lines(self) -> None:
@@ -126,9 +132,17 @@ class WaitingLine:
         return places
 
     def _refresh_later(self) -> None:
-        self.background.submit_after(REFRESH_SECONDS, "waiting line", self._refresh)
+        with self._lock:
+            self._num_looks += 1
+            self._planned_at = self.read_clock()
+            look = self._num_looks
+        self.background.submit_after(REFRESH_SECONDS, "waiting line", self._refresh, look)
 
-    def _refresh(self) -> None:
+    def _refresh(self, look: int) -> None:
+        with self._lock:
+            if look != self._num_looks:
+                # Another one is planned by now.
+                return
         try:
             self.refresh_lines()
         except RedisError as error:

@@ -8,7 +8,12 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.presence.extra_calls import ExtraCalls
-from bot.handlers.presence.waiting_line import MAX_CALLS, RENEW_SECONDS, WaitingLine
+from bot.handlers.presence.waiting_line import (
+    MAX_CALLS,
+    MAX_SILENCE_SECONDS,
+    RENEW_SECONDS,
+    WaitingLine,
+)
 from bot.slack.poster import Poster
 from contract import keys
 from contract.job import Job, Thread
@@ -160,3 +165,19 @@ def test_long_line_changes_step_by_step(
 
     line.refresh_lines()
     assert all(list_statuses(workspace, job) for job in jobs)
+
+
+def test_look_that_was_dropped_is_planned_again(
+    workspace: Workspace, redis: Redis, line: WaitingLine, others: list[Job], clock: list[float]
+) -> None:
+    """A pool whose tasks are too many drops it; the next question brings another one."""
+    line.background = BackgroundTasks(1, 0)
+    job = wait_in_line(workspace, redis, line)
+    line.background.drain(5)
+    finish_job(redis, others[0].id)
+    clock[0] += MAX_SILENCE_SECONDS + 1
+    line.background = BackgroundTasks(1)
+    wait_in_line(workspace, redis, line, LIN)
+    line.background.drain(60)
+
+    assert len(list_statuses(workspace, job)) == 1
