@@ -12,6 +12,7 @@ import yaml
 from packaging.utils import canonicalize_name
 
 from bot.settings import Settings as BotSettings
+from bot.slack.http_mode import EVENTS_PATH
 from worker.settings import Settings as WorkerSettings
 
 REPOSITORY: Final = Path(__file__).parents[2]
@@ -207,3 +208,20 @@ def _list_imports(packages: tuple[str, ...], unused: str) -> set[str]:
     names = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
     names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
     return {name.partition(".")[0] for name in names}
+
+
+def test_http_mode_is_described_as_it_is() -> None:
+    """The path, the port, and variables that the bot reads; the one of Socket Mode is unset."""
+    text = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+    section = text.partition("## HTTP mode")[2].partition("\n## ")[0]
+    bot = yaml.safe_load(section.partition("```yaml")[2].partition("```")[0])["services"]["bot"]
+
+    port = BotSettings.model_fields["port"].default
+    assert f"passes `{EVENTS_PATH}` on to `PORT` ({port})" in section
+    assert bot["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert bot["environment"] == {
+        "SLACK_APP_TOKEN_FILE": "",
+        "SLACK_SIGNING_SECRET_FILE": "/run/secrets/slack_signing_secret",
+    }
+    for variable in bot["environment"]:
+        assert variable.removesuffix("_FILE").lower() in BotSettings.model_fields
