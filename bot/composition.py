@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from bot.concurrency import AlarmClock, BackgroundTasks, Sweeper
+from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
@@ -68,6 +68,7 @@ from bot.store.rules_cache import RulesCache
 from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
+from bot.sweeper import Sweeper
 
 
 @dataclass(frozen=True, slots=True)

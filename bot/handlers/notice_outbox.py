@@ -18,7 +18,7 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError, ResponseError
 
-from bot.concurrency import BackgroundTasks, Sweeper
+from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import (
     DescribeRules,
@@ -42,6 +42,7 @@ from bot.slack.poster import Poster
 from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.scripts import load_script
 from bot.store.thread_cache import ThreadCache
+from bot.sweeper import Sweeper
 from contract import keys
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 from contract.slack_errors import UNREADABLE_ERRORS

@@ -13,12 +13,12 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bot.concurrency import Sweeper
 from bot.messages.message import read_slack_id
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.purge import PurgeScope
 from bot.store.client import decode_reply
 from bot.store.purge import Purge
+from bot.sweeper import Sweeper
 from contract import keys
 
 log = structlog.get_logger()

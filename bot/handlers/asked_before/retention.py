@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from bot.concurrency import Sweeper
 from bot.handlers.job_builder import Source
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.records.asked_questions import (
@@ -19,6 +18,7 @@ from bot.records.asked_questions import (
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.engine import LONG_USE_SECONDS
 from bot.rules.versions import RulesUnreadableError
+from bot.sweeper import Sweeper
 from contract.keys import THREAD_MODE_TTL_SECONDS
 
 log = structlog.get_logger()

@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from bot.concurrency import Sweeper
 from bot.current_code.assembly import assemble_code
 from bot.current_code.model import OutputFile
 from bot.current_code.summary import choose_outputs, describe_code, describe_request
@@ -24,6 +23,7 @@ from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.file_sharer import FileSharer
 from bot.store.code_runs import MAX_UPLOADS, CodeRun, CodeRuns, UploadedFile
+from bot.sweeper import Sweeper
 from contract.job import Thread
 from contract.slack_errors import UNREADABLE_ERRORS
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from bot.concurrency import BackgroundTasks, Sweeper
+from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.rules.reader_languages import ReaderLanguages
@@ -24,6 +24,7 @@ from bot.slack.poster import Poster
 from bot.store.client import retry_redis
 from bot.store.stops import FOLLOW_UP_SECONDS, StopOutcome, StoppedJob, Stops
 from bot.store.thread_cache import ThreadCache
+from bot.sweeper import Sweeper
 from contract import keys
 from contract.slack_errors import UNREADABLE_ERRORS
 from contract.stop import select_text_blocks
