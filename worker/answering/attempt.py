@@ -14,7 +14,6 @@ import structlog
 
 from contract.answers import Answer
 from contract.job import prefix_scope
-from contract.rework import ReworkKind
 from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import CachedConversation
@@ -24,23 +23,18 @@ from worker.answering.generated_text import GeneratedText
 from worker.answering.generation_record import FileUse, GenerationRecord, name_stop
 from worker.answering.generator import Generator
 from worker.answering.loaded_model import LoadedModel
-from worker.answering.publishing.finished_answer import FinishedAnswer, present_facts
+from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.publishing.reworks import FRESH_TEXTS
-from worker.answering.reply_plans import (
-    ReplyPlan,
-    plan_continuation,
-    plan_replay,
-    plan_reply,
-)
+from worker.answering.reply_planner import ReplyPlanner
+from worker.answering.reply_plans import ReplyPlan
 from worker.answering.shared_generations import find_audience
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, Request, RequestRefusedError
-from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
+from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
-from worker.files.file_reader import FileReader, ThreadFiles
+from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext
-from worker.prompt.builder import Prompt, PromptSources
 from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.streaming_edits import StreamingEdits
@@ -83,8 +77,7 @@ class GenerationAttempt:
         self._failpoints = failpoints
         self._request_id = context.lease.member
         self._started_at = time.monotonic()
-        self._files = ThreadFiles()
-        self._file_note = ""
+        self._file_use = FileUse("", 0, 0)
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
         # The deadline counts from now, so that a job claimed late can still be answered.
@@ -195,42 +188,13 @@ class GenerationAttempt:
     async def _make_plan(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
     ) -> ReplyPlan:
-        job, present = self._context.job, self.present
-        kind = job.rework.kind if job.rework else None
-        if kind is ReworkKind.CONTINUE:
-            self._file_note = present_facts(job, present).file_note
-            rebuild = partial(self._build_prompt, loaded, conversation, files)
-            plan = await plan_continuation(self._generator, loaded, job, present, rebuild)
-        else:
-            prompt = await self._build_prompt(loaded, conversation, files)
-            if kind is ReworkKind.REPLAY:
-                plan = plan_replay(prompt, job, present, loaded.info)
-            else:
-                plan = plan_reply(self._generator, prompt, job, present)
+        planner = ReplyPlanner(
+            self._generator, loaded, self._context.job, self.present, conversation, files
+        )
+        plan = await planner.make_plan()
+        self.generated.labels = planner.labels
+        self._file_use = planner.summarize_files(plan)
         return plan
-
-    async def _build_prompt(
-        self,
-        loaded: LoadedModel,
-        conversation: CachedConversation,
-        files: FileReader,
-        reserved_tokens: int = 0,
-    ) -> Prompt:
-        turns = conversation.turns
-        found = await files.read_files(self._context.job, turns)
-        sources = PromptSources(conversation.token_ids, found.texts)
-        rules = self._context.job.rules
-        prompt = await self._generator.build_prompt(loaded, turns, sources, rules, reserved_tokens)
-        self._files = found
-        self._file_note = found.describe_use(prompt).translate(self._context.job.language)
-        shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
-        has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
-        if turns[-1].files and not (shown or has_words):
-            raise FilesUnreadableError(self._file_note)
-        # A reply may quote a label at which a line of a file begins.
-        quoted = [turns[-1].model_copy(update={"text": text}) for text in shown]
-        self.generated.labels = TurnLabels.from_turns((*self._context.job.turns, *quoted))
-        return prompt
 
     async def _stream_reply(
         self,
@@ -301,7 +265,7 @@ class GenerationAttempt:
             self._context.job,
             loaded.info,
             plan,
-            FileUse(self._file_note, *self._files.count_use(plan.prompt)),
+            self._file_use,
             wait_seconds,
             total_seconds=time.monotonic() - started,
         )
