@@ -51,6 +51,7 @@ from bot.records.rules import RuleStore
 from bot.rules.channels_file import ChannelsFile
 from bot.settings import Settings
 from bot.slack.client import SlackWebClient
+from bot.slack.delivery_gaps import DeliveryGaps
 from bot.slack.http_mode import HttpMode
 from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
@@ -209,6 +210,7 @@ class Composition:
             queue,
             thread_modes,
             Reconciler(redis, identity, poster, queue),
+            receiver.gaps if isinstance(receiver, HttpMode) else DeliveryGaps(),
         )
         reader = QuestionReader(
             inbox,

@@ -33,6 +33,7 @@ from bot.handlers.reconcile import Reconciler
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
+from bot.slack.delivery_gaps import DeliveryGaps
 from bot.slack.paging import ITEMS_PER_PAGE, PacedReader
 from bot.store.client import NotCachedError
 from bot.store.job_queue import JobQueue
@@ -70,6 +71,8 @@ class Backfill:
     queue: JobQueue
     thread_modes: ThreadModes
     reconciler: Reconciler
+    gaps: DeliveryGaps = field(default_factory=DeliveryGaps)
+    """Gaps in what Slack has delivered; none are found over Socket Mode."""
     outage: Outage | None = None
     """Outage whose questions are not yet handled."""
     postponed: list[tuple[Channel, Outage]] = field(default_factory=list)

@@ -2,7 +2,8 @@
 Outage monitor: records while events reach the bot, and backfills what it missed.
 
 Redis holds the times of the first and the last heartbeat, by Slack's clock. A backfill starts after
-a start of the bot, after a minute without a connection, and after Redis data loss.
+a start of the bot, after a minute without a connection, after a gap in Slack's deliveries, and
+after Redis data loss.
 """
 
 import math
@@ -94,14 +95,18 @@ class OutageMonitor:
 
     def _check_connection(self) -> None:
         first, last, now = self._read_connection_times()
+        gap = self._backfill.gaps.find_gap()
         if first is None or last is None:
             first = self._handle_missing_times(now)
-        elif not self._has_checked or now - last > MIN_OUTAGE_SECONDS:
+        elif gap is not None or not self._has_checked or now - last > MIN_OUTAGE_SECONDS:
+            last = last if gap is None else min(last, gap)
             if self._drop_stale_copies(last, now):
                 self._backfill.recheck_open_jobs()
             self._backfill.fill_outage(Outage.since_last_event(first, last, now))
         else:
             self._backfill.retry_postponed(now)
+        if gap is not None:
+            self._backfill.gaps.close_gap(gap)
         self._has_checked = True
         self._write_heartbeat(
             keys=[self._connected_key, keys.REDIS_SENTINEL],

@@ -7,6 +7,7 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.client import SlackClock
+from bot.slack.delivery_gaps import DeliveryGaps
 from bot.slack.http_server import HttpServer, Request, Response
 from contract.progress_watch import ProgressWatch
 
@@ -23,7 +24,9 @@ class HttpMode:
         self._app = app
         # Slack dates what it signs: by a machine's skewed clock, every request would look replayed.
         self._verifier = SignatureVerifier(secret, clock)
+        self._clock = clock
         self.watch = ProgressWatch()
+        self.gaps = DeliveryGaps()
         self._server = HttpServer(
             port,
             {EVENTS_PATH: self.handle_request},
@@ -33,6 +36,7 @@ class HttpMode:
 
     def start_receiving(self, _: threading.Event) -> None:
         """Start to serve requests."""
+        self.gaps.start_at(self._clock.now())
         self._server.start_thread()
 
     @property
@@ -52,6 +56,8 @@ class HttpMode:
         """Dispatch a request to Bolt if Slack has signed it; else answer 401."""
         if request.method != "POST" or not self._has_valid_signature(request):
             return UNSIGNED_RESPONSE
+        retry = request.headers.get("x-slack-retry-num", "0")
+        self.gaps.note_delivery(self._clock.now(), is_retry=retry != "0")
         bolt_request = BoltRequest(
             body=request.body.decode(), headers={**request.headers}, mode="http"
         )

@@ -1,13 +1,21 @@
 """HTTP mode: same effects as Socket Mode, for signed requests only."""
 
 import json
+import threading
+import time
 import urllib.parse
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from redis import Redis
+from slack_bolt import App
 
 from bot import texts
+from bot.slack.client import SlackClock
+from bot.slack.delivery_gaps import MIN_GAP_SECONDS
+from bot.slack.http_mode import HttpMode
+from bot.slack.http_server import Request
 from testing.polling import poll_until
 from testing.queue_inspector import find_job, job_turns, pending_job_ids
 from testing.slack_events import (
@@ -17,7 +25,7 @@ from testing.slack_events import (
     message_ts,
 )
 from testing.workspace import ADA, GENERAL, Workspace
-from tests.bot.slack.signed_requests import BotPort, sign_headers, slash_command
+from tests.bot.slack.signed_requests import SECRET, BotPort, sign_headers, slash_command
 
 Json = dict[str, Any]
 
@@ -160,3 +168,22 @@ def test_bot_is_ready_while_port_is_served(port: BotPort, redis: Redis) -> None:
     redis.ping()
 
     assert BotPort(port.health, port.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
+
+
+def test_retry_after_a_silence_tells_of_a_gap() -> None:
+    """Slack could not reach a bot that ran; the silence began with the bot."""
+    clock = SlackClock()
+    app = App(token="xoxb-1", token_verification_enabled=False)
+    mode = HttpMode(app, SECRET, 0, clock)
+    started_at = clock.now()
+    mode.start_receiving(threading.Event())
+    clock.sync({"Date": formatdate(time.time() + 2 * MIN_GAP_SECONDS, usegmt=True)})
+    content = json.dumps(make_body(make_message(1))).encode()
+    signed = sign_headers(content, age=-2 * MIN_GAP_SECONDS) | {"X_Slack_Retry_Num": "1"}
+    headers = {name.replace("_", "-").lower(): value for name, value in signed.items()}
+    mode.handle_request(Request("POST", headers, content))
+    mode.stop_receiving(1)
+
+    since = mode.gaps.find_gap()
+    assert since is not None
+    assert 0 <= since - started_at < MIN_GAP_SECONDS

@@ -1,0 +1,56 @@
+"""A gap in Slack's deliveries over HTTP is filled, though the bot ran all the time."""
+
+import threading
+from typing import Any
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot.handlers.backfill import Backfill
+from bot.handlers.outage import REDELIVERY_WINDOW_SECONDS, THREAD_LOOKBACK_SECONDS
+from bot.handlers.outage_monitor import OutageMonitor
+from bot.slack.client import SlackClock
+from bot.slack.delivery_gaps import DeliveryGaps
+from bot.slack.paging import PacedReader
+from bot.store.job_queue import JobQueue
+from bot.store.thread_modes import ThreadModes
+from contract import keys
+from testing.polling import poll_until
+from testing.queue_inspector import TEAM
+from testing.slack_events import BOT_IDENTITY
+from testing.workspace import Workspace
+
+LOOKBACK = REDELIVERY_WINDOW_SECONDS + THREAD_LOOKBACK_SECONDS
+
+
+def test_backfill_begins_before_the_gap(workspace: Workspace, redis: Redis, web: WebClient) -> None:
+    """Slack's history is read from the last delivery on, not from the last heartbeat."""
+    stopped, gaps, clock = threading.Event(), DeliveryGaps(), SlackClock()
+    # No one has asked anything, so that nothing is handled.
+    unused: Any = None
+    backfill = Backfill(
+        BOT_IDENTITY,
+        web,
+        PacedReader(stopped),
+        unused,
+        unused,
+        JobQueue(redis),
+        ThreadModes(redis),
+        unused,
+        gaps,
+    )
+    monitor = OutageMonitor(
+        TEAM, redis, clock, backfill, has_connection=lambda: True, stopped=stopped
+    )
+    now = clock.now()
+    redis.hset(keys.connection_window(TEAM), mapping={"first": now - 9000, "last": now})
+    gaps.start_at(now - 1000)
+    gaps.note_delivery(now, is_retry=True)
+    monitor.start_thread()
+    poll_until(lambda: gaps.find_gap() is None, description="the end of the gap")
+    monitor.stop_thread()
+
+    calls = workspace.api_calls(method="conversations.history")
+    [start] = {float(call["args"]["oldest"]) for call in calls}
+    assert start == pytest.approx(now - 1000 - LOOKBACK)
