@@ -41,6 +41,7 @@ from bot.handlers.rules.parts import build_settings_handler
 from bot.handlers.rules.reader_languages import ReaderLanguages
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommandHandler
+from bot.handlers.sweeper import Sweeper
 from bot.handlers.team_purge import TeamPurge
 from bot.handlers.votes.reply_source import ReplySource
 from bot.messages.admission import Policy
@@ -69,7 +70,6 @@ from bot.store.rules_cache import RulesCache
 from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
-from bot.sweeper import Sweeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Composition:
                 notices.build_sweeper(),
                 stops.follow_up.build_sweeper(),
                 controls.votes.keeper.build_sweeper(),
-                self._build_team_purge().build_sweeper(identity.team),
+                self._build_team_purge().build_purge_sweeper(identity.team),
                 controls.code.delivery.build_sweeper(),
                 self._build_asked_before(rules, users)
                 .build_retention(identity.team)

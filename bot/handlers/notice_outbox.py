@@ -27,6 +27,7 @@ from bot.handlers.personal_notices import (
     retry_delay,
 )
 from bot.handlers.rules.reader_languages import ReaderLanguages
+from bot.handlers.sweeper import Sweeper
 from bot.messages.events import MessagePosted
 from bot.messages.message import AuthorKind, Message
 from bot.notices import (
@@ -42,7 +43,6 @@ from bot.slack.poster import Poster
 from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.scripts import load_script
 from bot.store.thread_cache import ThreadCache
-from bot.sweeper import Sweeper
 from contract import keys
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 from contract.slack_errors import UNREADABLE_ERRORS

@@ -13,12 +13,12 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from bot.handlers.sweeper import Sweeper
 from bot.messages.message import read_slack_id
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.purge import PurgeScope
 from bot.store.client import decode_reply
 from bot.store.purge import Purge
-from bot.sweeper import Sweeper
 from contract import keys
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class TeamPurge:
     redis: Redis
     records: Records
 
-    def build_sweeper(self, team: str) -> Sweeper:
+    def build_purge_sweeper(self, team: str) -> Sweeper:
         """Build the thread that purges a team once it is marked."""
         return Sweeper("purge", (partial(self.finish_purge, team),), PURGE_ERRORS)
 

@@ -139,7 +139,7 @@ class RemoteEngine:
 
     async def _handle_loss(self, error: Exception) -> EngineError:
         """Return a stream's error as the engine's; the watch looks at the server soon."""
-        if isinstance(error, ServerRefusedError) and not await self._watch.has_changed():
+        if isinstance(error, ServerRefusedError) and not await self._watch.serves_other_model():
             return RequestRefusedError(str(error))
         log.warning("remote_request_lost", reason=str(error))
         self._watch.note_loss(error)

@@ -151,14 +151,14 @@ class ServerWatch:
             self._report_away(str(error))
         self._doubted.set()
 
-    async def has_changed(self) -> bool:
+    async def serves_other_model(self) -> bool:
         """
         Look whether the server still serves the model as before, since it refused a request.
 
         Others wait if it does not. A look that fails counts as a change.
         """
         try:
-            return not self._note_served(await self._find_served())
+            return not self._compare_model(await self._look_up_model())
         except LOOK_ERRORS:
             return True
 
@@ -195,8 +195,8 @@ class ServerWatch:
         self._doubted.clear()
 
     async def _look_at_server(self) -> None:
-        config, served = self._config, await self._find_served()
-        if self._note_served(served):
+        config, served = self._config, await self._look_up_model()
+        if self._compare_model(served):
             return
         files = await asyncio.to_thread(fetch_tokenizer_files, config.model, config.revision)
         windows = [one for one in (served.max_positions, files.max_positions) if one]
@@ -210,10 +210,10 @@ class ServerWatch:
         self._model_info, self._served = model_info, served
         self._update_health(state=EngineState.READY, stage="", fraction=1.0)
 
-    async def _find_served(self) -> ServedModel:
+    async def _look_up_model(self) -> ServedModel:
         return await self._dialect.find_served_model(self._server.fetch_json, self._config.model)
 
-    def _note_served(self, served: ServedModel) -> bool:
+    def _compare_model(self, served: ServedModel) -> bool:
         """Return whether the engine is ready with this model. One with another is away."""
         if self.health.state is EngineState.READY and served != self._served:
             self._report_away("it serves another model, or another window")

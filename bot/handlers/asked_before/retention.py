@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from bot.handlers.job_builder import Source
 from bot.handlers.rules.rule_reader import RuleReader
+from bot.handlers.sweeper import Sweeper
 from bot.records.asked_questions import (
     drop_channel_questions,
     drop_unanswered_questions,
@@ -18,7 +19,6 @@ from bot.records.asked_questions import (
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.engine import LONG_USE_SECONDS
 from bot.rules.versions import RulesUnreadableError
-from bot.sweeper import Sweeper
 from contract.keys import THREAD_MODE_TTL_SECONDS
 
 log = structlog.get_logger()

@@ -19,11 +19,11 @@ from bot.failpoints import Failpoint
 from bot.handlers.current_code.code_reader import CodeReader
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
+from bot.handlers.sweeper import Sweeper
 from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.file_sharer import FileSharer
 from bot.store.code_runs import MAX_UPLOADS, CodeRun, CodeRuns, UploadedFile
-from bot.sweeper import Sweeper
 from contract.job import Thread
 from contract.slack_errors import UNREADABLE_ERRORS
 

@@ -18,13 +18,13 @@ from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
 from bot.handlers.rules.reader_languages import ReaderLanguages
+from bot.handlers.sweeper import Sweeper
 from bot.messages.mrkdwn import escape_text
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import retry_redis
 from bot.store.stops import FOLLOW_UP_SECONDS, StopOutcome, StoppedJob, Stops
 from bot.store.thread_cache import ThreadCache
-from bot.sweeper import Sweeper
 from contract import keys
 from contract.slack_errors import UNREADABLE_ERRORS
 from contract.stop import select_text_blocks

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
+from bot.handlers.sweeper import Sweeper
 from bot.handlers.votes.ran_line import RanLine
 from bot.handlers.votes.reply_source import ReplySource
 from bot.messages.votes.entries import CastVote, DropRecords, OutboxEntry, decode_entry
@@ -31,7 +32,6 @@ from bot.slack.client import CALL_ERRORS, is_refusal
 from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.job_queue import JobQueue
 from bot.store.vote_outbox import ENTRIES_PER_PAGE, VoteOutbox
-from bot.sweeper import Sweeper
 from contract import keys
 from contract.job import Thread
 from contract.reply_details import ReplyDetails

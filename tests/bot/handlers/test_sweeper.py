@@ -5,7 +5,7 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from bot.sweeper import Sweeper
+from bot.handlers.sweeper import Sweeper
 
 
 class SweepSteps:
