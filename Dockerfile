@@ -18,12 +18,18 @@ ENV DATABASE_URL=sqlite:////data/starchat.db
 USER 10001
 ENTRYPOINT ["python", "-m", "bot"]
 
+FROM base AS cpu-kernels
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
+COPY worker/engine/cpu_kernels worker/engine/cpu_kernels
+RUN python worker/engine/cpu_kernels/build.py
+
 FROM base AS worker
 COPY requirements/torch.txt requirements/worker.txt requirements/
 RUN pip install --only-binary :all: -r requirements/torch.txt -c requirements/worker.txt \
     && pip install --no-deps --only-binary :all: -r requirements/worker.txt
 COPY contract contract
 COPY worker worker
+COPY --from=cpu-kernels /app/worker/engine/cpu_kernels worker/engine/cpu_kernels
 # Writable by any user, because compose chooses the user id. A volume here keeps the checkpoint,
 # and the one that a .gguf file is converted to. The user id may have no home and no name.
 RUN install -d -m 1777 /models

@@ -4,7 +4,7 @@ Set-up of `.venv` from the pinned requirements: `python3 -m scripts.setup demo` 
 Standard library only, because nothing is installed yet. Installs torch first: its CPU build if the
 machine has no NVIDIA driver and a configured index offers one, else the general build. Installs the
 rest without dependencies, so that no package can replace torch. A finished set-up leaves a stamp,
-and the next start returns at once.
+and the next start returns at once. Builds the CPU's attention kernel where there is a compiler.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scripts.progress import ProgressLine, print_status
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS_DIRECTORY = REPOSITORY / "requirements"
+KERNEL_BUILD = REPOSITORY / "worker" / "engine" / "cpu_kernels" / "build.py"
 DEMO_REQUIREMENTS = ("bot", "worker", "fakeslack", "demo")
 POLL_INTERVAL_SECONDS = 0.1
 REQUIREMENT_SETS = {"demo": DEMO_REQUIREMENTS, "dev": (*DEMO_REQUIREMENTS, "finetune", "dev")}
@@ -106,6 +107,14 @@ def main(name: str, directory: Path) -> None:
         if set(files) <= set(REQUIREMENT_SETS[name]):
             environment.stamp_path(other).write_text(compute_fingerprint(other), "utf-8")
     print_status(f"set up in {time.monotonic() - started:.0f} s")
+
+
+def build_kernel() -> None:
+    """Build the CPU's attention kernel, unless it is built; without GCC print one line."""
+    command = [sys.executable, str(KERNEL_BUILD)]
+    built = subprocess.run(command, check=False, capture_output=True, text=True)
+    if built.returncode:
+        print_status(f"on a CPU, torch's slower attention will be used: {built.stderr.strip()}")
 
 
 def create_environment(environment: VirtualEnvironment) -> None:
@@ -233,6 +242,7 @@ if __name__ == "__main__":
         sys.exit("usage: python3 -m scripts.setup demo|dev [FOLDER]")
     try:
         main(sys.argv[1], Path(sys.argv[2]) if sys.argv[2:] else REPOSITORY / ".venv")
+        build_kernel()
     except SetupError as error:
         print_status(str(error))
         sys.exit(1)

@@ -233,6 +233,7 @@ def build_captured_engine(
         num_speculative_tokens=num_speculative_tokens,
         host_cache_bytes=host_cache_bytes,
     )
+    engine_core.model_runner.cpu_kernel = None  # The CPU plays a GPU.
     shapes = GraphShapes(
         slots,
         kv_cache.max_positions,

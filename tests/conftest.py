@@ -46,7 +46,7 @@ Paths of files that take half of the time: the page in Chromium, fresh processes
 
 `--quick` leaves them out. `make test` does so, `.ci/run` and `make thorough` do not.
 """
-INSTALLED_MARKERS = ("redis", "browser", "postgres")
+INSTALLED_MARKERS = ("redis", "browser", "postgres", "gcc")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
     *("contract/test_connection_guard", "contract/test_job", "contract/test_listening_socket"),

@@ -105,7 +105,7 @@ class WorkerRuntime:
         services.consumer.count_followers = lambda: services.models.num_followers
         services.models.watch_followers(services.consumer.notice_follower)
         call_on_loop = asyncio.get_running_loop().call_soon_threadsafe
-        services.heartbeat.start_thread(
+        services.heartbeat.start_beats(
             lambda lease: call_on_loop(services.consumer.cancel_lost, lease)
         )
         services.health.watch_services(
@@ -246,7 +246,7 @@ class WorkerRuntime:
 
     async def _deregister_worker(self) -> None:
         services = self._services
-        services.heartbeat.stop_thread()
+        services.heartbeat.stop_beats()
         try:
             async with asyncio.timeout(STOP_STEP_SECONDS):
                 await services.presence.remove_status()

@@ -108,8 +108,7 @@ def build_plan(options: argparse.Namespace) -> runner.BenchmarkPlan:
 def describe_format(dtype: str, left_out: set[str]) -> list[str]:
     """Return a line if the processor lacks the number format, and one for engines that do."""
     # The plan itself needs no torch.
-    from worker.engine.attention.bfloat16_cpu import has_native_bfloat16  # noqa: PLC0415
-    from worker.engine.loading.cpu_linear import has_vnni  # noqa: PLC0415
+    from worker.engine.loading.cpu_linear import has_native_bfloat16, has_vnni  # noqa: PLC0415
 
     notes = []
     is_native = {"bfloat16": has_native_bfloat16, "int8": has_vnni}.get(dtype, lambda: True)

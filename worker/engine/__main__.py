@@ -213,14 +213,17 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
 
 
 def _log_ready(loaded: "LoadedModel") -> None:
+    from worker.engine.attention.kernel_batch import describe_attention  # noqa: PLC0415
     from worker.engine.loading.device import describe_shared_gpu  # noqa: PLC0415
 
+    attention = describe_attention(loaded.kv_cache.layers)
     shared_gpu = describe_shared_gpu(loaded.kv_cache.layers[0].device)
     write_log(
         "ready",
         device=loaded.info.device,
         dtype=loaded.info.dtype,
         **({"linear_layers": loaded.packing} if loaded.packing else {}),
+        **({"attention": attention} if attention else {}),
         **({"gpu_is_shared": shared_gpu} if shared_gpu else {}),
         slots=loaded.info.slots,
         max_positions=loaded.info.max_positions,

@@ -54,12 +54,12 @@ class Heartbeat:
             target=self._renew_periodically, name="heartbeat", daemon=True
         )
 
-    def start_thread(self, on_lost: Callable[[Lease], object]) -> None:
+    def start_beats(self, on_lost: Callable[[Lease], object]) -> None:
         """Start the thread. It calls `on_lost` for each lease that is lost."""
         self._on_lost = on_lost
         self._thread.start()
 
-    def stop_thread(self) -> None:
+    def stop_beats(self) -> None:
         """Stop the thread and join it, unless it waits for a Redis that hangs."""
         self._stopping.set()
         self._thread.join(STOP_STEP_SECONDS)

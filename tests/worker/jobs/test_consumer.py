@@ -47,7 +47,7 @@ class ConsumerHarness:
             failpoints=Failpoints(),
         )
         loop = asyncio.get_running_loop()
-        self.heartbeat.start_thread(
+        self.heartbeat.start_beats(
             lambda lease: loop.call_soon_threadsafe(self.consumer.cancel_lost, lease)
         )
         self.consuming = asyncio.create_task(self.consumer.consume_jobs(self.can_take_jobs))
@@ -86,7 +86,7 @@ async def harness(server: RedisServer, rq_worker: RqWorker) -> AsyncIterator[Con
     yield harness
     if not harness.consuming.done():
         await harness.drain_consumer(requeue=True)
-    harness.heartbeat.stop_thread()
+    harness.heartbeat.stop_beats()
 
 
 async def wait_until(condition: Callable[[], Any]) -> None:

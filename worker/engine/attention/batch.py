@@ -1,7 +1,8 @@
 """
 Packed batch: a step's attention by SDPA, decodes together and prefill chunks one by one.
 
-For a CPU, and for a GPU without variable-length attention (see `VarlenBatch`). All requests of a
+For a CPU without the compiled kernel (see `KernelBatch`), and for a GPU without variable-length
+attention (see `VarlenBatch`). All requests of a
 step are one row of tokens, decodes first. Keys and values go to their slots, and each token attends
 to the KV in its slot.
 
@@ -16,13 +17,12 @@ from typing import Any, Final, TypeVar
 import torch
 from torch import Tensor
 
-from worker.engine.attention.bfloat16_cpu import attend_by_blocks, suits_blocks
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.sdpa import SDPA
 from worker.engine.attention.step_tensors import StepTensors
 
 MAX_PADDING_RATIO: Final = 2
-"""On a CPU decodes run two by two if padding would multiply their work by more than this."""
+"""On a CPU decodes run one by one if padding would multiply their work by more than this."""
 
 Shared = TypeVar("Shared")
 
@@ -38,20 +38,6 @@ class PrefillChunk:
     start: int
     num_tokens: int
     offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class DecodePairs:
-    """
-    Decodes by length, two at a time: any two slots are one strided view of a layer.
-
-    `order`: their rows in the step, int64 `[B]`. `spans`: each pair's slots and key positions.
-    `mask`: additive, `[B, 1, 1, S]`, in that order.
-    """
-
-    order: Tensor
-    spans: Sequence[tuple[slice, slice]]
-    mask: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +71,9 @@ class PackedBatch:
             span = slice(chunk.offset, chunk.offset + chunk.num_tokens)
             part = (query[:, :, span], key[:, :, span], value[:, :, span])
             parts.append(self._prefill(sdpa, part, layer_kv, chunk))
+        num_padding = query.shape[2] - sum(map(len, parts))
+        if num_padding:
+            parts.append(query.new_zeros(num_padding, query.shape[1], query.shape[3]))
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).unsqueeze(0)
 
     def store_kv(self, layer_index: int, qkv: QKV) -> None:
@@ -128,8 +117,6 @@ class PackedBatch:
         """
         query, key, value = qkv
         end = chunk.start + chunk.num_tokens
-        if suits_blocks(query, sdpa, end):
-            return attend_by_blocks(query, layer_kv[:, chunk.slot], chunk.start, sdpa.scale)
         if chunk.start == 0:
             return sdpa.attend_causal(query, key, value)[0].transpose(0, 1)
         if chunk.num_tokens == 1:
@@ -150,59 +137,28 @@ class PackedBatch:
         """Attend from one token of each decode. `query` and result: `[B, H, D]`."""
         max_length = max(self.decode_positions) + 1
         total_length = sum(self.decode_positions) + len(self.decode_positions)
-        heads = layer_kv.shape[2]
-        grouped_query = query.reshape(query.shape[0], heads, -1, query.shape[2])
         num_slots = max(self.decode_slots) + 1
-        if len(self.decode_slots) == 1 and layer_kv.device.type == "cpu":
-            return self._decode_one(sdpa, grouped_query, layer_kv).reshape(query.shape)
+        grouped_query = query.reshape(query.shape[0], layer_kv.shape[2], -1, query.shape[2])
         if layer_kv.device.type == "cpu" and (
-            num_slots * max_length > MAX_PADDING_RATIO * total_length
+            len(self.decode_slots) == 1 or num_slots * max_length > MAX_PADDING_RATIO * total_length
         ):
-            return self._decode_pairs(sdpa, grouped_query, layer_kv).reshape(query.shape)
-        return self._decode_in_batch(
-            sdpa, grouped_query, layer_kv[:, :num_slots, :, :max_length]
-        ).reshape(query.shape)
+            output = torch.cat(
+                [
+                    self._decode_one(sdpa, row, grouped_query[row : row + 1], layer_kv)
+                    for row in range(len(query))
+                ]
+            )
+        else:
+            output = self._decode_in_batch(
+                sdpa, grouped_query, layer_kv[:, :num_slots, :, :max_length]
+            )
+        return output.reshape(query.shape)
 
-    def _decode_one(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
-        """Attend from the only decode. `grouped_query` and result: `[1, H_kv, G, D]`."""
-        slot, position = self.decode_slots[0], self.decode_positions[0]
+    def _decode_one(self, sdpa: SDPA, row: int, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
+        """Attend from the decode in a row. `grouped_query` and result: `[1, H_kv, G, D]`."""
+        slot, position = self.decode_slots[row], self.decode_positions[row]
         kv = layer_kv[:, slot : slot + 1, :, sdpa.first_visible(position) : position + 1]
         return sdpa.attend_grouped_query(grouped_query, kv)
-
-    def _decode_pairs(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
-        """
-        Attend for two decodes of similar lengths at a time; a call costs more than their keys.
-
-        `grouped_query` and result: `[B, H_kv, G, D]`.
-        """
-        pairs = self._memoize(
-            ("pairs", sdpa.window), lambda: self._pair_decodes(sdpa, grouped_query.dtype)
-        )
-        queries = grouped_query.index_select(0, pairs.order)
-        parts = []
-        for number, (slots, keys) in enumerate(pairs.spans):
-            pair = slice(2 * number, 2 * number + 2)
-            mask = pairs.mask[pair, ..., keys]
-            parts.append(
-                sdpa.attend_grouped_query(queries[pair], layer_kv[:, slots, :, keys], mask)
-            )
-        return torch.empty_like(grouped_query).index_copy_(0, pairs.order, torch.cat(parts))
-
-    def _pair_decodes(self, sdpa: SDPA, dtype: torch.dtype) -> DecodePairs:
-        """Return the decodes in pairs of similar lengths; an odd last one is a pair by itself."""
-        positions, spans = self.decode_positions, []
-        rows = sorted(range(len(positions)), key=positions.__getitem__)
-        for first in range(0, len(rows), 2):
-            pair = sorted(rows[first : first + 2], key=self.decode_slots.__getitem__)
-            rows[first : first + 2] = pair
-            low, high = (self.decode_slots[row] for row in (pair[0], pair[-1]))
-            ends = [positions[row] for row in pair]
-            keys = slice(sdpa.first_visible(min(ends)), max(ends) + 1)
-            spans.append((slice(low, high + 1, max(1, high - low)), keys))
-        order = torch.tensor(rows)
-        query_positions = self._decode_indices[1][order].view(-1, 1, 1, 1)
-        mask = sdpa.additive_mask(query_positions, max(positions) + 1, dtype)
-        return DecodePairs(order, spans, mask)
 
     def _decode_in_batch(self, sdpa: SDPA, grouped_query: Tensor, kv: Tensor) -> Tensor:
         """

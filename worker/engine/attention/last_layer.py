@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine.attention.batch import QKV, PackedBatch
+from worker.engine.attention.kernel_batch import KernelBatch
 from worker.engine.attention.sdpa import SDPA
 
 Forward = Callable[..., Tensor]
@@ -31,7 +32,7 @@ class _KeysStored(Exception):  # noqa: N818 - no error
 class _KeyStore:
     """Batch that stores the keys and values of a layer and computes nothing behind them."""
 
-    batch: PackedBatch
+    batch: PackedBatch | KernelBatch
 
     def attend(self, layer_index: int, _sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store the layer's keys and values. Raises `_KeysStored`."""
@@ -49,7 +50,7 @@ def find_last_layer(network: Any) -> nn.Module | None:
 
 
 def narrow_layer(layer: nn.Module) -> None:
-    """Let a network's last layer compute only the wanted tokens of a `PackedBatch`."""
+    """Let a network's last layer compute only the wanted tokens of a batch."""
     layer.forward = partial(_run_layer, layer.forward)
 
 
@@ -65,7 +66,7 @@ def _run_layer(forward: Forward, hidden: Tensor, *args: Any, **options: Any) -> 
     `hidden`: `[1, T, H]`. Returns `[1, T, H]`, in which the rows of other tokens are zero.
     """
     batch = options.get("packed")
-    if not isinstance(batch, PackedBatch) or batch.wanted is None:
+    if not isinstance(batch, (PackedBatch, KernelBatch)) or batch.wanted is None:
         return forward(hidden, *args, **options)
     with suppress(_KeysStored):
         forward(hidden, *args, **options | {"packed": _KeyStore(batch)})

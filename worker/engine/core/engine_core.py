@@ -21,6 +21,7 @@ from torch import nn
 
 from worker.engine import DeviceLostError, FinishReason, Request
 from worker.engine.attention.host_arena import HostPages
+from worker.engine.attention.kernel_batch import find_kernel
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.device_errors import (
     describe_error,
@@ -101,7 +102,7 @@ class EngineCore:
             prefill_factor=PREFILL_FACTOR[self._device.type],
         )
         self.host_cache: HostPrefixCache[HostPages] = HostPrefixCache(host_cache_bytes)
-        self.model_runner = ModelRunner(model, kv_cache)
+        self.model_runner = ModelRunner(model, kv_cache, find_kernel(frozenset(kv_cache.layers)))
         self.steps = 0
         self._max_step_tokens, self._good_steps = max_step_tokens, 0
         self._kv_cache = kv_cache

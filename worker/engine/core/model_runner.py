@@ -1,6 +1,6 @@
 """Model runner: one forward pass over a step's tokens, eagerly or by replaying a CUDA graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from worker.engine.attention.backend import AttentionBatch
 from worker.engine.attention.batch import PackedBatch, PrefillChunk
+from worker.engine.attention.kernel_batch import KernelBatch
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.step_shape import StepShape
 from worker.engine.attention.step_tensors import StepTensors, stage_numbers
@@ -17,6 +18,7 @@ from worker.engine.core.request_state import (
     list_step_numbers,
     measure_step,
 )
+from worker.engine.cpu_kernels.attention import AttentionKernel
 
 MIN_UNWANTED_TOKENS: Final = 16
 """Tokens without logits from which on the last layer of a CPU's network computes the others."""
@@ -48,13 +50,19 @@ class ModelRunner:
     A model over its KV cache.
 
     `cuda_graphs` replays the steps that it has captured. With `varlen_attn`, other steps make one
-    attention call per layer; without, they use SDPA.
+    attention call per layer; without, they use SDPA. On a CPU all attend by `cpu_kernel`, if it is
+    built.
     """
 
-    def __init__(self, model: nn.Module, kv_cache: KVCache) -> None:
+    def __init__(
+        self, model: nn.Module, kv_cache: KVCache, cpu_kernel: AttentionKernel | None = None
+    ) -> None:
         self.cuda_graphs: StepReplay | None = None
         self.varlen_attn: VarlenAttention | None = None
+        self.cpu_kernel = cpu_kernel
         self._model = model
+        # Set where few rows are slower than more of them.
+        self._min_tokens: int = getattr(model, "min_rows", 1)
         self._kv_cache = kv_cache
         self._device = kv_cache.layers[0].device
 
@@ -66,38 +74,45 @@ class ModelRunner:
     def run_eager(self, step: Sequence[ScheduledRequest]) -> Tensor:
         """Return the step's logits `[N, vocab]` without CUDA graphs."""
         shape = measure_step(step)
+        num_logits = shape.num_logits
+        if shape.num_tokens < self._min_tokens:
+            shape = replace(shape, num_tokens=self._min_tokens, num_logits=self._min_tokens)
         numbers = stage_numbers(list_step_numbers(shape, step), self._device)
         tensors = StepTensors.split(shape, numbers.to(self._device, non_blocking=True))
-        return run_network(self._model, tensors, self._make_batch(step, shape, tensors))
+        logits = run_network(self._model, tensors, self._make_batch(step, shape, tensors))
+        return logits[:num_logits]
 
     def _make_batch(
         self, step: Sequence[ScheduledRequest], shape: StepShape, tensors: StepTensors
     ) -> AttentionBatch:
         if self.varlen_attn is not None:
             return VarlenBatch(self._kv_cache, shape, tensors, self.varlen_attn)
-        batch = self._pack_tokens(step, tensors, lambda scheduled: scheduled.num_fed_tokens)
-        if self._device.type != "cpu" or shape.num_tokens - shape.num_logits < MIN_UNWANTED_TOKENS:
-            return batch
-        wanted = self._pack_tokens(
-            [scheduled for scheduled in step if scheduled.can_sample],
-            tensors.select_tokens(tensors.logit_rows),
-            lambda scheduled: scheduled.num_logits,
-        )
-        return replace(batch, wanted=wanted)
+        wanted = None
+        num_unwanted = shape.num_tokens - shape.num_logits
+        if self._device.type == "cpu" and num_unwanted >= MIN_UNWANTED_TOKENS:
+            sampled = [scheduled for scheduled in step if scheduled.can_sample]
+            lengths = [scheduled.num_logits for scheduled in sampled]
+            wanted_tensors = tensors.select_tokens(tensors.logit_rows)
+            wanted = self._pack_tokens(sampled, wanted_tensors, lengths)
+        fed = [scheduled.num_fed_tokens for scheduled in step]
+        return self._pack_tokens(step, tensors, fed, wanted)
 
     def _pack_tokens(
         self,
         step: Sequence[ScheduledRequest],
         tensors: StepTensors,
-        count_tokens: Callable[[ScheduledRequest], int],
-    ) -> PackedBatch:
-        """Return the batch of each request's last tokens in a step, as many as are counted."""
+        lengths: Sequence[int],
+        wanted: Any = None,
+    ) -> AttentionBatch:
+        """Return the batch of each request's last tokens in a step, `lengths` of them."""
+        if self.cpu_kernel is not None:
+            return KernelBatch(self.cpu_kernel, self._kv_cache, tensors, lengths, wanted)
         decode_slots: list[int] = []
         decode_positions: list[int] = []
         prefill_chunks: list[PrefillChunk] = []
         offset = 0
-        for scheduled in step:
-            slot, num_tokens = scheduled.state.slot, count_tokens(scheduled)
+        for scheduled, num_tokens in zip(step, lengths, strict=True):
+            slot = scheduled.state.slot
             start = scheduled.start + scheduled.num_fed_tokens - num_tokens
             if num_tokens == 1 and scheduled.can_sample and not prefill_chunks:
                 decode_slots.append(slot)
@@ -105,7 +120,9 @@ class ModelRunner:
             else:
                 prefill_chunks.append(PrefillChunk(slot, start, num_tokens, offset))
             offset += num_tokens
-        return PackedBatch(self._kv_cache, tensors, decode_slots, decode_positions, prefill_chunks)
+        return PackedBatch(
+            self._kv_cache, tensors, decode_slots, decode_positions, prefill_chunks, wanted
+        )
 
 
 def run_network(network: Any, tensors: StepTensors, batch: AttentionBatch) -> Tensor:

@@ -15,11 +15,9 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from transformers.activations import GELUActivation, GELUTanh
 
 from worker.engine import LoadError
-from worker.engine.attention.bfloat16_cpu import has_native_bfloat16
 
 ONEDNN_OPS: Final[Any] = torch.ops.mkldnn
 FBGEMM_OPS: Final[Any] = torch.ops.quantized
@@ -29,7 +27,7 @@ FBGEMM: Final = "fbgemm"
 PACKED_ROWS: Final = 8
 """Number of rows that oneDNN's layout is optimised for; any number runs."""
 MIN_ROWS: Final = 4
-"""Fewer rows are padded with zeros: oneDNN takes up to a third more time for one or two."""
+"""Rows below which oneDNN takes up to a third more time than for this number."""
 MAX_INT8: Final = 127
 """Largest absolute value of an 8-bit number here; -128 is not used."""
 MAX_WEIGHT_WITHOUT_VNNI: Final = 63
@@ -59,7 +57,6 @@ class PackedLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear, *, int8: bool = False, gelu: str | None = None) -> None:
         super().__init__()
-        self._out_features = layer.out_features
         if int8:
             self._multiply = _pack_int8(layer)
         elif layer.weight.dtype == torch.float16:
@@ -69,8 +66,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the product plus the bias, `[…, out]`, or its GELU by oneDNN's `gelu`."""
-        flat = rows.reshape(-1, rows.shape[-1])
-        return self._multiply(flat).view(*rows.shape[:-1], self._out_features)
+        return self._multiply(rows)
 
 
 def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
@@ -79,6 +75,7 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
 
     `int8` quantizes them, the output layer too; else they keep their number format.
 
+    The network's `min_rows` says to how many rows a step should be padded. Dropouts are left out.
     A layer's own weights are freed before the next one is packed. If torch lacks an operator, or it
     computes something else, nothing is replaced. FBGEMM's products are float32, so beside them
     everything is, but for embeddings, which look up float16 and return float32.
@@ -91,6 +88,11 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
     for name in names:
         layer = _get_linear(network, name)
         network.set_submodule(name, PackedLinear(layer, int8=int8, gelu=gelus.get(name)))
+    for name, module in list(network.named_modules()):
+        if type(module) is nn.Dropout:
+            network.set_submodule(name, nn.Identity())
+    packed: Any = network
+    packed.min_rows = 1 if uses_fbgemm else MIN_ROWS
     if uses_fbgemm:
         _widen_to_float32(network)
     for values in (*network.parameters(), *network.buffers()):
@@ -102,6 +104,12 @@ def pack_layers(network: nn.Module, *, int8: bool = False) -> int:
 def has_fbgemm() -> bool:
     """Return whether torch can pack float16 and int8 on this processor: x86 with AVX2."""
     return FBGEMM in torch.backends.quantized.supported_engines
+
+
+def has_native_bfloat16() -> bool:
+    """Return whether this processor has instructions for bfloat16 (AVX-512-BF16 or AMX)."""
+    cpu: Any = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # noqa: SLF001
 
 
 def has_vnni() -> bool:
@@ -227,14 +235,7 @@ def _pack_onednn(layer: nn.Linear, gelu: str | None) -> MatrixProduct:
     activation: tuple[str, list[float], str]
     activation = ("none", [], "") if gelu is None else ("gelu", [], gelu)
 
-    def pad_and_multiply(rows: Tensor) -> Tensor:
-        num_rows = len(rows)
-        if num_rows >= MIN_ROWS:
-            return multiply(rows, weight, bias, *activation)
-        padded = pad(rows, (0, 0, 0, MIN_ROWS - num_rows))
-        return multiply(padded, weight, bias, *activation)[:num_rows]
-
-    return pad_and_multiply
+    return lambda rows: multiply(rows, weight, bias, *activation)
 
 
 def _pack_half(layer: nn.Linear) -> MatrixProduct:
@@ -275,8 +276,8 @@ def _pack_int8(layer: nn.Linear) -> MatrixProduct:
 
 
 def _compute_scales(rows: Tensor, largest: int) -> Tensor:
-    """Return `[n, 1]`: what to divide each row by, so that its largest number becomes `largest`."""
-    return rows.abs().amax(1, keepdim=True).clamp_min_(MIN_SCALE).div_(largest)
+    """Return `[…, 1]`: what to divide each row by, so that its largest number becomes `largest`."""
+    return rows.abs().amax(-1, keepdim=True).clamp_min_(MIN_SCALE).div_(largest)
 
 
 def _widen_bias(layer: nn.Linear) -> Tensor | None:

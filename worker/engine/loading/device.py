@@ -12,8 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from worker.engine import LoadError
-from worker.engine.attention.bfloat16_cpu import has_native_bfloat16
-from worker.engine.loading.cpu_linear import has_fbgemm
+from worker.engine.loading.cpu_linear import has_fbgemm, has_native_bfloat16
 
 DEVICE_TYPES: Final = ("cuda", "cpu")
 DTYPES: Final = {

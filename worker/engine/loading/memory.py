@@ -10,9 +10,9 @@ from typing import Any, Final
 import torch
 
 from worker.engine import LoadError
-from worker.engine.attention.bfloat16_cpu import has_native_bfloat16
 from worker.engine.attention.layer_spec import LayerSpec
 from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.cpu_linear import has_native_bfloat16
 from worker.engine.protocol import EngineConfig
 
 DEFAULT_SLOTS: Final = {"cuda": (64, 32), "cpu": (8,)}

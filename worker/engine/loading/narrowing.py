@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from worker.engine import Request, SamplingParams
+from worker.engine.attention.kernel_batch import find_kernel
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.last_layer import find_last_layer, narrow_layer, restore_layer
 from worker.engine.attention.verify import NUM_PROBE_TOKENS, compare_logits, list_probe_tokens
@@ -41,4 +42,5 @@ def _run_probe(network: Any, kv_cache: KVCache) -> torch.Tensor:
     vocab_size = len(network.get_input_embeddings().weight)
     tokens = list_probe_tokens(NUM_PROBE_TOKENS, vocab_size)
     state = RequestState(Request("", tuple(tokens), SamplingParams()), tokens, 0, slot=0)
-    return ModelRunner(network, kv_cache).run_eager([ScheduledRequest(state, 0, len(tokens))])
+    runner = ModelRunner(network, kv_cache, find_kernel(frozenset(kv_cache.layers)))
+    return runner.run_eager([ScheduledRequest(state, 0, len(tokens))])
