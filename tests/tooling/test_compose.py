@@ -128,7 +128,7 @@ def test_env_example_lists_compose_variables() -> None:
 
 
 def test_settings_reach_bot_and_worker() -> None:
-    """Lines of `.env` do, if it exists; no variable of the file hides them, the demo has its own."""
+    """Lines of `.env` do, if it exists, and no variable hides them; the demo keeps its own."""
     files = {name: found["env_file"] for name, found in SERVICES.items() if "env_file" in found}
     assert all(file == [{"path": ".env", "required": False}] for file in files.values())
     variables = {name for reader in files for name in SERVICES[reader]["environment"]}
