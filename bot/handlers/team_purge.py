@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 ALL: Final = "all"
 RECORDS: Final = "records"
-"""What is left of a team: all, or its rows in the database and what bots made of them since."""
+"""What is left of a team: all, or its rows in the database and the rules cached from them since."""
 PURGE_ERRORS: Final = (RedisError, RecordsUnavailableError)
 
 
@@ -82,7 +82,12 @@ class TeamPurge:
                 self.redis.hset(keys.UNINSTALLED_TEAMS, team, RECORDS)
             raise
         # After the rows: until then, the cache of rules may be filled from them.
-        self._drop_keys(team)
+        if decode_reply(left) == RECORDS:
+            # The team may have installed the app again: its new questions stay.
+            self.redis.delete(keys.channel_rules(team))
+            Purge(self.redis).rewrite_log()
+        else:
+            self._drop_keys(team)
         log.info("records forgotten", team=team, rows=rows)
         return True
 

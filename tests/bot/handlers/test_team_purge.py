@@ -2,12 +2,15 @@
 
 import pytest
 from redis import Redis
+from rq.job import Job as RqJob
 from structlog.testing import capture_logs
 
 from bot.handlers.team_purge import TeamPurge
 from bot.records.database import Records, RecordsUnavailableError
 from bot.records.export import export_votes
 from contract import keys
+from contract.job import job_id
+from testing.queue_inspector import pending_job_ids
 from testing.votes import store_vote
 
 AWAY = "postgresql://u:secret@127.0.0.1:1/d"
@@ -41,19 +44,26 @@ def test_marked_team_alone_is_purged(redis: Redis, records: Records) -> None:
 
 
 def test_database_that_is_away_is_purged_by_another_bot(redis: Redis, records: Records) -> None:
-    """Redis is purged at once, though not with each attempt, and again after the database."""
+    """Redis is purged at once, and of the rules again. A new installation keeps its questions."""
     away = Records(AWAY)
     TeamPurge(redis, away).mark_team("T1")
     with pytest.raises(RecordsUnavailableError):
         TeamPurge(redis, away).finish_purge("T1")
     assert list_keys(redis) == [keys.welcome("T2", "C1").encode()]
-    redis.set(keys.welcome("T1", "C1"), 1)
+    job = job_id("T1", "C1", "1.000000")
+    redis.hset(keys.channel_rules("T1"), "*", "1")
+    redis.hset(keys.inbox("T1"), "1", "a question")
+    redis.hset(f"{RqJob.redis_job_namespace_prefix}{job}", "status", "queued")
+    redis.zadd(keys.PENDING_JOBS, {job: 1})
     TeamPurge(redis, away).try_at_start("T1")
     away.close_database()
-    assert len(list_keys(redis)) == 2
+    assert len(list_keys(redis)) == 3
 
     TeamPurge(redis, records).try_at_start("T1")
-    assert list_keys(redis) == [keys.welcome("T2", "C1").encode()]
+    new = {keys.inbox("T1").encode(), keys.welcome("T2", "C1").encode()}
+    assert set(list_keys(redis)) == new
+    assert pending_job_ids(redis) == [job]
+    assert redis.exists(f"{RqJob.redis_job_namespace_prefix}{job}")
     assert len(list(export_votes(records, "0"))) == 1
     assert not redis.exists(keys.UNINSTALLED_TEAMS)
 
