@@ -7,17 +7,18 @@ answering with an error is read again later, and delays no other channel.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter, itemgetter
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers.edits import EditHandler
+from bot.handlers.history_reader import HistoryReader, build_arguments
 from bot.handlers.job_builder import Source
 from bot.handlers.outage import (
     Channel,
@@ -32,13 +33,12 @@ from bot.handlers.questions import QuestionHandler
 from bot.handlers.reconcile import Reconciler
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
-from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
+from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.delivery_gaps import DeliveryGaps
 from bot.slack.paging import ITEMS_PER_PAGE, PacedReader
 from bot.store.client import NotCachedError
 from bot.store.job_queue import JobQueue
 from bot.store.thread_modes import ThreadModes
-from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
@@ -52,8 +52,6 @@ CHANNEL_TYPES: Final = {
 MAX_FOLLOWED_THREADS: Final = 300
 """Followed threads that are read one by one, the most recently used first."""
 
-MAX_POSTPONED_CHANNELS: Final = 10
-"""Channels of one outage that may fail. With more of them, it is Slack that fails."""
 FIRST_RETRY_SECONDS: Final = 10.0
 MAX_RETRY_SECONDS: Final = 600.0
 """Longest interval between two reads of a postponed channel; each is twice the one before."""
@@ -77,9 +75,12 @@ class Backfill:
     """Outage whose questions are not yet handled."""
     postponed: list[tuple[Channel, Outage]] = field(default_factory=list)
     """Channels whose questions are not yet handled, after all others of their outage."""
-    _failed: set[Channel] = field(init=False, default_factory=set)
+    _history: HistoryReader = field(init=False)
     _retry_seconds: float = field(init=False, default=FIRST_RETRY_SECONDS)
     _retry_at: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._history = HistoryReader(self.web_client, self.reader)
 
     def hides_deletion(self, ts: str) -> bool:
         """Return whether the bot may have missed the deletion of an accepted message."""
@@ -125,8 +126,9 @@ class Backfill:
         channels = {channel.id: channel for channel in self._list_channels()}
         found = [channels.get(name) or Channel.from_id(name) for name in {*channels, *followed}]
         num_questions = self._fill_channels(found, followed, outage)
-        if self._failed:
-            self.postponed += [(channel, outage) for channel in self._failed]
+        if failed := self._history.list_failed_channels():
+            self._history.confirm_history(outage)
+            self.postponed += [(channel, outage) for channel in failed]
             self._retry_seconds = FIRST_RETRY_SECONDS
             self._retry_at = time.monotonic() + self._retry_seconds
         self.outage = None
@@ -152,7 +154,7 @@ class Backfill:
             else:
                 followed = self._list_followed_threads()
                 num_questions = self._fill_channels([channel], followed, left)
-                if self._failed:
+                if self._history.list_failed_channels():
                     continue
                 log.info("postponed channel filled", channel=channel.id, questions=num_questions)
             self.postponed.remove((channel, outage))
@@ -174,7 +176,7 @@ class Backfill:
         outage: Outage,
     ) -> int:
         """Handle the missed questions of channels; return their number."""
-        self._failed.clear()
+        self._history.start_outage()
         num_questions = 0
         threads: list[tuple[float, Channel, str]] = []
         for channel in channels:
@@ -183,15 +185,8 @@ class Backfill:
             threads += active
         # Each thread costs a call: the most recently active ones are most likely to have questions.
         for _, channel, ts in sorted(threads, key=itemgetter(0), reverse=True):
-            replies = self._read_messages(
-                self.web_client.conversations_replies,
-                channel,
-                ts=ts,
-                **_history_arguments(outage),
-            )
-            num_questions += self._handle_missed_messages(
-                replies or (), replies or (), channel, outage
-            )
+            replies = self._history.read_thread(channel, ts, outage)
+            num_questions += self._handle_missed_messages(replies, replies, channel, outage)
         return num_questions
 
     def _scan_channel(
@@ -199,7 +194,7 @@ class Backfill:
     ) -> tuple[int, list[tuple[float, Channel, str]]]:
         """Handle a channel's missed root messages; return their number, and threads to read."""
         oldest = f"{outage.roots_since:.6f}"
-        roots = self._read_messages(self.web_client.conversations_history, channel, oldest=oldest)
+        roots = self._history.read_roots(channel, oldest)
         if roots is None:
             return 0, []
         threads = {
@@ -234,30 +229,10 @@ class Backfill:
                     raise
                 log.warning("channels not listed", kind=conversation_type, why="missing_scope")
 
-    def _read_messages(
-        self, method: Callable[..., Any], channel: Channel, **arguments: Any
-    ) -> list[dict[str, Any]] | None:
-        """Return the messages of a channel or thread; `None` if the bot can't read it now."""
-        if channel in self._failed:
-            return None
-        try:
-            return list(self.reader.read_pages(method, "messages", channel=channel.id, **arguments))
-        except AppRefusedError:
-            raise
-        except CALL_ERRORS as error:
-            if error_name(error) in UNREADABLE_ERRORS:
-                log.info("channel not readable", channel=channel.id, why=error_name(error))
-                return None
-            self._failed.add(channel)
-            if len(self._failed) > MAX_POSTPONED_CHANNELS:
-                raise
-            log.warning("channel postponed", channel=channel.id, why=error_name(error))
-            return None
-
     def _read_replies(self, channel: str, ts: str, outage: Outage) -> list[Json]:
         """Return one page of a thread, without pacing: an event waits for it."""
         answer = self.web_client.conversations_replies(
-            channel=channel, ts=ts, limit=ITEMS_PER_PAGE, **_history_arguments(outage)
+            channel=channel, ts=ts, limit=ITEMS_PER_PAGE, **build_arguments(outage)
         )
         return list(answer.get("messages") or ())
 
@@ -288,7 +263,3 @@ class Backfill:
         if self.queue.is_duplicate(address.team, address.channel, post.ts):
             return False
         return thread is None or not self.reconciler.has_answer(post, thread)
-
-
-def _history_arguments(outage: Outage) -> dict[str, Any]:
-    return {"oldest": f"{outage.since:.6f}", "include_all_metadata": True}

@@ -1,26 +1,21 @@
 """A gap in Slack's deliveries over HTTP is filled, though the bot ran all the time."""
 
 import threading
-from typing import Any
 
 import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
 from bot.handlers import outage_monitor
-from bot.handlers.backfill import Backfill
 from bot.handlers.outage import REDELIVERY_WINDOW_SECONDS, THREAD_LOOKBACK_SECONDS
 from bot.handlers.outage_monitor import OutageMonitor
 from bot.slack.client import SlackClock
 from bot.slack.delivery_gaps import DeliveryGaps
-from bot.slack.paging import PacedReader
-from bot.store.job_queue import JobQueue
-from bot.store.thread_modes import ThreadModes
 from contract import keys
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM
-from testing.slack_events import BOT_IDENTITY
 from testing.workspace import Workspace
+from tests.bot.handlers.backfill_builder import build_backfill
 
 LOOKBACK = REDELIVERY_WINDOW_SECONDS + THREAD_LOOKBACK_SECONDS
 
@@ -31,19 +26,7 @@ def test_backfill_begins_before_the_gap(
     """Slack's history is read from the last delivery on, not from the last heartbeat."""
     monkeypatch.setattr(outage_monitor, "HEARTBEAT_INTERVAL_SECONDS", 0.1)
     stopped, gaps, clock = threading.Event(), DeliveryGaps(), SlackClock()
-    # No one has asked anything, so that nothing is handled.
-    unused: Any = None
-    backfill = Backfill(
-        BOT_IDENTITY,
-        web,
-        PacedReader(stopped),
-        unused,
-        unused,
-        JobQueue(redis),
-        ThreadModes(redis),
-        unused,
-        gaps,
-    )
+    backfill = build_backfill(web, redis, gaps, stopped)
     monitor = OutageMonitor(
         TEAM, redis, clock, backfill, has_connection=lambda: True, stopped=stopped
     )
