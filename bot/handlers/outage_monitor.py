@@ -99,7 +99,10 @@ class OutageMonitor:
         if first is None or last is None:
             first = self._handle_missing_times(now)
         elif gap is not None or not self._has_checked or now - last > MIN_OUTAGE_SECONDS:
-            last = last if gap is None else min(last, gap)
+            if gap is not None:
+                last = min(last, gap)
+                # A bot that restarts before the end reads from the gap on, too.
+                self._write_last_connection(last)
             if self._drop_stale_copies(last, now):
                 self._backfill.recheck_open_jobs()
             self._backfill.fill_outage(Outage.since_last_event(first, last, now))
@@ -108,11 +111,14 @@ class OutageMonitor:
         if gap is not None:
             self._backfill.gaps.close_gap(gap)
         self._has_checked = True
+        self._write_last_connection(self._clock.now())
+        self._first_connected_at = first or self._first_connected_at
+
+    def _write_last_connection(self, last: float) -> None:
         self._write_heartbeat(
             keys=[self._connected_key, keys.REDIS_SENTINEL],
-            args=[self._clock.now(), keys.THREAD_MODE_TTL_SECONDS],
+            args=[last, keys.THREAD_MODE_TTL_SECONDS],
         )
-        self._first_connected_at = first or self._first_connected_at
 
     def _handle_missing_times(self, now: float) -> float | None:
         """Start a new team's record, or backfill after Redis data loss; return the first time."""
