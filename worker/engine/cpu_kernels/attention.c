@@ -168,7 +168,8 @@ INLINE void attend_span(
     const int64_t dim = call->head_dim, itemsize = is_half ? 2 : 4;
     const int64_t group = call->num_heads / call->num_kv_heads, num_queries = group * num_tokens;
     const int64_t window = call->window, first_end = call->positions[token] + 1;
-    const int64_t start = first_end > window ? first_end - window : 0;
+    /* A multiple of LANES, so that sums do not depend on how a request is cut into spans. */
+    const int64_t start = first_end > window ? (first_end - window) / LANES * LANES : 0;
     const int64_t num_keys = first_end + num_tokens - 1 - start;
     const int64_t stride = (num_keys + LANES - 1) / LANES * LANES;
     const int64_t place = (call->slots[token] * call->num_kv_heads + kv_head) * call->max_positions;

@@ -55,11 +55,11 @@ class AttentionKernel:
         `query`: `[1, H, T, D]`; `key`, `value`: `[1, H_kv, T, D]`. Raises `RuntimeError` if a token
         lies outside of the cache.
         """
-        heads = [_make_dense(tensor) for tensor in (query, key, value)]
-        for name, tensor in zip(("query", "key", "value"), heads, strict=True):
-            setattr(call, name, tensor.data_ptr())
-            setattr(call, f"{name}_stride", tensor.stride(2))
-            setattr(call, f"{name}_head_stride", tensor.stride(1))
+        query, key, value = (_make_dense(heads) for heads in (query, key, value))
+        call.query, call.key, call.value = query.data_ptr(), key.data_ptr(), value.data_ptr()
+        _, call.query_head_stride, call.query_stride, _ = query.stride()
+        _, call.key_head_stride, call.key_stride, _ = key.stride()
+        _, call.value_head_stride, call.value_stride, _ = value.stride()
         _, call.num_heads, _, call.head_dim = query.shape
         call.num_kv_heads = key.shape[1]
         status = self._functions[query.dtype](ctypes.byref(call))

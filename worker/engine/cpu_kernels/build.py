@@ -2,7 +2,8 @@
 Build of the CPU's attention kernel by GCC: `python worker/engine/cpu_kernels/build.py`.
 
 Standard library only, because the set-up runs it, and a stage of the image. A library is named
-after its source's hash, so an old one is never loaded. Without GCC the engine attends by torch.
+after the hash of what it is built from, so an old one is never loaded. Without GCC the engine
+attends by torch.
 """
 
 import hashlib
@@ -19,19 +20,24 @@ DIRECTORY: Final = Path(__file__).resolve().parent
 SOURCE: Final = DIRECTORY / "attention.c"
 X86_VARIANTS: Final = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
 """GCC's architecture by the instructions that torch finds on a processor."""
+OTHER_VARIANTS: Final = {"aarch64": "armv8-a"}
+"""The same for other machines: instructions that each of them has."""
 FLAGS: Final = ("-std=gnu11", "-O3", "-fPIC", "-fopenmp", "-Wno-psabi")
 
 
 def find_library(capability: str) -> Path:
     """Return the library's path for what torch calls the processor's capability, as `AVX512`."""
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
+    # This file has the flags.
+    sources = SOURCE.read_bytes() + Path(__file__).read_bytes()
+    digest = hashlib.sha256(sources).hexdigest()[:12]
     variant = capability if capability in X86_VARIANTS else platform.machine()
     return DIRECTORY / f"attention-{digest}.{variant}.so"
 
 
 def build_libraries() -> str:
     """Build what is missing; returns one line that says why a library is missing, or nothing."""
-    variants = X86_VARIANTS if platform.machine() == "x86_64" else {"": "native"}
+    machine = platform.machine()
+    variants = X86_VARIANTS if machine == "x86_64" else {"": OTHER_VARIANTS.get(machine, "native")}
     missing = {name: march for name, march in variants.items() if not find_library(name).exists()}
     compiler = os.environ.get("CC", "gcc")
     if missing and shutil.which(compiler) is None:

@@ -109,6 +109,29 @@ def test_tokens_attend_as_by_sdpa(
     assert torch.equal(layer.nan_to_num(), before.nan_to_num())
 
 
+@pytest.mark.parametrize("dtype", MAX_ERROR)
+@pytest.mark.parametrize("window", [None, 21])
+def test_result_does_not_depend_on_the_cut(
+    kernel: AttentionKernel, window: int | None, dtype: torch.dtype
+) -> None:
+    """To the last bit: *Replay* computes the same tokens in other chunks and drafts."""
+    query = draw_heads(6, POSITIONS, 32, dtype, 1)
+    key, value = (draw_heads(2, POSITIONS, 32, dtype, seed) for seed in (2, 3))
+    outputs = []
+    for size in (POSITIONS, 1, 7, MAX_SPAN + 3):
+        kv_cache = KVCache((LayerSpec(2, 32, dtype, CPU),), NUM_SLOTS, POSITIONS)
+        parts = []
+        for start in range(0, POSITIONS, size):
+            span = slice(start, min(start + size, POSITIONS))
+            count = span.stop - start
+            batch = KernelBatch(kernel, kv_cache, make_tensors([(1, start, count)]), [count])
+            part = (query[:, :, span], key[:, :, span], value[:, :, span])
+            parts.append(batch.attend(0, SDPA(None, window), part))
+        outputs.append(torch.cat(parts, 1))
+
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
+
+
 def test_padding_is_zero_and_stored_nowhere(kernel: AttentionKernel) -> None:
     """A step of few tokens is padded, because its products are faster."""
     kv_cache = KVCache((LayerSpec(1, 16, torch.float32, CPU),), NUM_SLOTS, POSITIONS)
