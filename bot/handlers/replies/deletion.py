@@ -122,7 +122,8 @@ class ReplyDeletion:
         files = retry_redis(partial(self.queue.find_reply_files, job))
         answers = keys.answer_cache(thread.team, thread.channel, thread.ts)
         retry_redis(partial(self.redis.hdel, answers, ts, previous_field(ts)))
-        for raw in self.thread_cache.find_whole_reply(thread, ts, files):
+        # The first message goes last: another attempt finds the files by the names in it.
+        for raw in reversed(self.thread_cache.find_whole_reply(thread, ts, files)):
             self._delete_message(thread, raw)
             self.notices.failpoints.hit(Failpoint.AFTER_PART_DELETED)
         # Its person cannot delete a question that the bot posted.

@@ -177,7 +177,11 @@ def test_reaction_to_a_file_deletes_its_reply(
 def test_late_file_below_another_reply_is_deleted_with_its_own(
     workspace: Workspace, redis: Redis, web: WebClient, *, names_files: bool
 ) -> None:
-    """*Show* posted it there, and the job is forgotten; the other reply may be of old times."""
+    """
+    *Show* posted it there, and the job is forgotten; the other reply may be of old times.
+
+    The message that names the file is deleted last: until then, a second attempt finds the file.
+    """
     ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
     [first] = post_answer(workspace, redis, ts, "An answer")
     add_controls(workspace, web, ts, first, ADA)
@@ -197,6 +201,7 @@ def test_late_file_below_another_reply_is_deleted_with_its_own(
     )
     poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
     assert workspace.api_calls(method="files.delete")[-1]["args"]["file"] == file
+    assert workspace.api_calls(method="chat.delete")[-1]["args"]["ts"] == first
 
 
 def test_reaction_deletes_current_code_for_who_asked(
