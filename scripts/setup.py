@@ -95,8 +95,11 @@ def main(name: str, directory: Path) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  an older Python may run this line
         raise SetupError("Python 3.11 or newer is required; choose it with PYTHON=…")
     environment = VirtualEnvironment(directory)
+    missing = build_kernel()
     if environment.is_complete(name):
         return
+    if missing:
+        print_status(f"no kernel for attention on a CPU, torch's slower one is used: {missing}")
     started = time.monotonic()
     create_environment(environment)
     try:
@@ -109,12 +112,11 @@ def main(name: str, directory: Path) -> None:
     print_status(f"set up in {time.monotonic() - started:.0f} s")
 
 
-def build_kernel() -> None:
-    """Build the CPU's attention kernel, unless it is built; without GCC print one line."""
+def build_kernel() -> str:
+    """Build the CPU's attention kernel, unless it is built; returns why it can't be, or nothing."""
     command = [sys.executable, str(KERNEL_BUILD)]
     built = subprocess.run(command, check=False, capture_output=True, text=True)
-    if built.returncode:
-        print_status(f"on a CPU, torch's slower attention will be used: {built.stderr.strip()}")
+    return built.stderr.strip() if built.returncode else ""
 
 
 def create_environment(environment: VirtualEnvironment) -> None:
@@ -242,7 +244,6 @@ if __name__ == "__main__":
         sys.exit("usage: python3 -m scripts.setup demo|dev [FOLDER]")
     try:
         main(sys.argv[1], Path(sys.argv[2]) if sys.argv[2:] else REPOSITORY / ".venv")
-        build_kernel()
     except SetupError as error:
         print_status(str(error))
         sys.exit(1)
