@@ -29,6 +29,8 @@ from worker.engine.cpu_kernels.attention import (
 
 MAX_SPAN: Final = 8
 """Tokens of a request that the kernel computes at once. It then reads their keys once."""
+MAX_SPAN_QUERIES: Final = 96
+"""The same by the query heads that share a key-value head; their scores should fit a cache."""
 PROBE_START: Final = 21
 PROBE_TOKENS: Final = 20
 """Tokens of a first and a second chunk with which the kernel is compared with SDPA."""
@@ -55,11 +57,11 @@ class KernelBatch:
     ) -> None:
         self.tensors, self.wanted = tensors, wanted
         self._kernel, self.kv_cache = kernel, kv_cache
-        self._spans = _split_lengths(lengths)
+        self._lengths = lengths
+        self._spans: dict[int, Tensor] = {}
         self._call = AttentionCall(
             slots=tensors.slots.data_ptr(),
             positions=tensors.positions.data_ptr(),
-            spans=self._spans.data_ptr(),
             num_tokens=len(tensors.slots),
             num_slots=kv_cache.num_slots,
             max_positions=kv_cache.max_positions,
@@ -70,8 +72,10 @@ class KernelBatch:
         query = qkv[0]
         _, num_heads, num_tokens, dim = query.shape
         output = query.new_zeros(1, num_tokens, num_heads, dim)
+        spans = self._find_spans(num_heads // qkv[1].shape[1])
         call = self._call
-        call.output, call.num_spans = output.data_ptr(), len(self._spans)
+        call.output = output.data_ptr()
+        call.spans, call.num_spans = spans.data_ptr(), len(spans)
         call.window = NO_WINDOW if sdpa.window is None else sdpa.window
         call.scale = dim**-0.5 if sdpa.scale is None else sdpa.scale
         self._call_kernel(layer_index, qkv)
@@ -82,22 +86,22 @@ class KernelBatch:
         self._call.num_spans = 0
         self._call_kernel(layer_index, qkv)
 
+    def _find_spans(self, group: int) -> Tensor:
+        """Return first token and number of tokens of each span, int64 `[spans, 2]`."""
+        if group not in self._spans:
+            most = max(1, min(MAX_SPAN, MAX_SPAN_QUERIES // group))
+            spans = [
+                (first, min(most, end - first))
+                for length, end in zip(self._lengths, accumulate(self._lengths), strict=True)
+                for first in range(end - length, end, most)
+            ]
+            self._spans[group] = torch.tensor(spans, dtype=torch.long)
+        return self._spans[group]
+
     def _call_kernel(self, layer_index: int, qkv: QKV) -> None:
         flat = self.kv_cache.flat_view(layer_index)
         self._call.cache, self._call.half_stride = flat.data_ptr(), flat.stride(0)
         self._kernel.compute(self._call, *qkv)
-
-
-def _split_lengths(lengths: Sequence[int]) -> Tensor:
-    """Return the first token and the number of tokens of each span, int64 `[spans, 2]`."""
-    return torch.tensor(
-        [
-            (first, min(MAX_SPAN, end - first))
-            for length, end in zip(lengths, accumulate(lengths), strict=True)
-            for first in range(end - length, end, MAX_SPAN)
-        ],
-        dtype=torch.long,
-    )
 
 
 @cache

@@ -1,15 +1,17 @@
 /*
- * Attention of single tokens over the KV cache, for a CPU.
+ * Attention over the KV cache, for a CPU.
  *
  * torch's kernel widens bfloat16 keys for a library at each call, and costs more per call than a
- * short request's attention. This one reads each key once for all query heads that share it.
+ * short request's attention. This one reads each key once for all query heads that share it, and
+ * for several tokens of a request.
  *
- * T tokens have their own row each in `query` and `output`. Token t attends to the positions of
- * slot `slots[t]` up to its own, `positions[t]`; a negative slot is padding. The cache is [2, slots, H_kv, positions, D]: keys,
- * then values. Numbers are float or bfloat16; sums are float. D is a multiple of 16.
+ * Each of T tokens has a row in `query` and `output`. Token t attends to the positions of slot
+ * `slots[t]` up to its own, `positions[t]`; a negative slot is padding. The cache is
+ * [2, slots, H_kv, positions, D]: keys, then values. Numbers are float or bfloat16, sums float.
+ * D is a multiple of 16.
  *
- * GCC and Clang compile it to any processor's vectors. Each function takes `is_half`, 1 for
- * bfloat16, as a constant, so that the compiler makes one variant of it for each number format.
+ * The vectors are GCC's, for any processor. Functions take `is_half`, 1 for bfloat16, as a
+ * constant: the compiler makes one variant for each number format.
  */
 
 #include <math.h>
@@ -25,7 +27,7 @@
 #else
 #define LANES 4
 #endif
-#define HEADS 6
+#define HEADS 6 /* Queries computed at once: their sums stay in registers. */
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
@@ -206,8 +208,9 @@ INLINE void attend_span(
             const int64_t offset = (query + lane) / group, end = first_end + offset - start;
             const int64_t skipped = end > window ? end - window : 0;
             factors[lane] = weigh(weights + lane * stride, skipped, end, stride);
-            outputs[lane] = (char *)call->output + itemsize * dim * ((token + offset) * call->num_heads
-                + kv_head * group + (query + lane) % group);
+            const int64_t head = kv_head * group + (query + lane) % group;
+            const int64_t row = (token + offset) * call->num_heads + head;
+            outputs[lane] = (char *)call->output + row * dim * itemsize;
         }
         sum_values(outputs, values, weights, stride, factors, num_keys, used, dim, is_half);
     }
@@ -255,8 +258,7 @@ INLINE int run(const Call *call, const int is_half) {
     float *scratch = aligned_alloc(64, size * sizeof(float) * omp_get_max_threads());
     if (scratch == NULL) return 2;
 #pragma omp parallel for schedule(dynamic) if (num_tasks > 1)
-    for (int64_t task = 0; task < num_tasks; task++)
-    {
+    for (int64_t task = 0; task < num_tasks; task++) {
         const int64_t *span = call->spans + task / call->num_kv_heads * 2;
         attend_span(call, span[0], span[1], task % call->num_kv_heads,
                     scratch + size * omp_get_thread_num(), is_half);
@@ -266,7 +268,8 @@ INLINE int run(const Call *call, const int is_half) {
 }
 
 /*
- * Store the keys and values of all tokens, then attend from the tokens in `rows`.
+ * Store the keys and values of all tokens, then attend from those of the spans: first token and
+ * number of tokens of each.
  *
  * Returns 0, 1 if a slot or position lies outside of the cache (nothing is done then), or 2 if
  * there was no memory.
