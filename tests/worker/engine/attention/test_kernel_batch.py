@@ -132,6 +132,25 @@ def test_result_does_not_depend_on_the_cut(
     assert all(torch.equal(output, outputs[0]) for output in outputs)
 
 
+def test_threads_share_a_step(kernel: AttentionKernel) -> None:
+    """They are those of torch; each has a scratch memory, and bits stay the same."""
+    layer = LayerSpec(2, 64, torch.float32, CPU)
+    kv_cache = KVCache((layer,), 8, 2000)
+    kv_cache.fill_with_noise()
+    tensors = make_tensors([(slot, 1999 - 100 * slot, 1) for slot in range(8)])
+    query, key = (draw_heads(heads, 8, 64, torch.float32, 1) for heads in (12, 2))
+    outputs, num_threads = [], torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            batch = KernelBatch(kernel, kv_cache, tensors, [1] * 8)
+            outputs += [batch.attend(0, SDPA(None, None), (query, key, key)) for _ in range(10)]
+    finally:
+        torch.set_num_threads(num_threads)
+
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
+
+
 def test_padding_is_zero_and_stored_nowhere(kernel: AttentionKernel) -> None:
     """A step of few tokens is padded, because its products are faster."""
     kv_cache = KVCache((LayerSpec(1, 16, torch.float32, CPU),), NUM_SLOTS, POSITIONS)
