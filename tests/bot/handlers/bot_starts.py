@@ -38,3 +38,10 @@ def wait_until_serving(workspace: Workspace, redis: Redis, bot: Process) -> None
     bot.wait_for_event("connected")
     workspace.wait_until_connected()
     poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first heartbeat")
+
+
+def begin_outage(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
+    """Kill a bot that has served: what comes now reaches no bot."""
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
+        bot.kill_group()

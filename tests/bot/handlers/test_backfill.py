@@ -13,7 +13,12 @@ from testing.polling import poll_until
 from testing.queue_inspector import TEAM, find_job, finish_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
-from tests.bot.handlers.bot_starts import CONNECTED, start_bot, wait_until_serving
+from tests.bot.handlers.bot_starts import (
+    CONNECTED,
+    begin_outage,
+    start_bot,
+    wait_until_serving,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -163,9 +168,7 @@ def test_backfill_survives_rate_limits_and_errors(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Rate limits and errors delay a backfill and lose nothing; new events are handled at once."""
-    with start_bot(workspace, server) as bot:
-        wait_until_serving(workspace, redis, bot)
-        bot.kill_group()
+    begin_outage(workspace, redis, server)
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     workspace.exhaust_redeliveries(ts)
     limited = {"fault": "ratelimited", "retry_after": 2, "count": 1}
@@ -241,9 +244,7 @@ def test_failing_channel_delays_no_other(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Its questions are found by a later read, after the end of the backfill."""
-    with start_bot(workspace, server) as bot:
-        wait_until_serving(workspace, redis, bot)
-        bot.kill_group()
+    begin_outage(workspace, redis, server)
     asked = [
         (place, workspace.post_message(ADA, place, "@StarChat hi")) for place in (PYTHON, GENERAL)
     ]

@@ -13,7 +13,12 @@ from testing.polling import poll_until
 from testing.queue_inspector import TEAM, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, Workspace
-from tests.bot.handlers.bot_starts import CONNECTED, start_bot, wait_until_serving
+from tests.bot.handlers.bot_starts import (
+    CONNECTED,
+    begin_outage,
+    start_bot,
+    wait_until_serving,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +34,7 @@ def test_backfill_restarts_after_shutdown_in_between(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """A shutdown during a backfill leaves the time of the last heartbeat unchanged."""
-    with start_bot(workspace, server) as bot:
-        wait_until_serving(workspace, redis, bot)
-        bot.kill_group()
+    begin_outage(workspace, redis, server)
     last = redis.hget(CONNECTED, "last")
     workspace.set_faults(
         {"method": "users.conversations", "fault": "ratelimited", "retry_after": 60}
