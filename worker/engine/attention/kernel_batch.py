@@ -7,7 +7,7 @@ slots. Each token then attends to the KV in its slot, up to its own position.
 Shapes: T tokens of the step, H query heads, H_kv key-value heads, D head size.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import Final
@@ -106,7 +106,7 @@ class KernelBatch:
 
 @cache
 def find_kernel(
-    layers: frozenset[LayerSpec], load: Callable[[], AttentionKernel | None] = load_kernel
+    layers: tuple[LayerSpec, ...], load: Callable[[], AttentionKernel | None] = load_kernel
 ) -> AttentionKernel | None:
     """
     Return the kernel if all layers are on a CPU and it agrees with SDPA for each; else `None`.
@@ -116,16 +116,16 @@ def find_kernel(
     if any(layer.device.type != "cpu" for layer in layers):
         return None
     kernel = load()
-    if kernel is None or not all(_agrees_with_sdpa(kernel, layer) for layer in layers):
+    if kernel is None or not all(_agrees_with_sdpa(kernel, layer) for layer in set(layers)):
         return None
     return kernel
 
 
-def describe_attention(layers: Collection[LayerSpec]) -> str:
+def describe_attention(layers: tuple[LayerSpec, ...]) -> str:
     """Return the log line about a CPU's attention, or nothing for a GPU's."""
     if any(layer.device.type != "cpu" for layer in layers):
         return ""
-    if find_kernel(frozenset(layers)):
+    if find_kernel(layers):
         return "by the compiled kernel"
     return (
         "by torch, which is slower: the compiled kernel does not suit the model, or it is not "

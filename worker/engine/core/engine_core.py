@@ -102,7 +102,7 @@ class EngineCore:
             prefill_factor=PREFILL_FACTOR[self._device.type],
         )
         self.host_cache: HostPrefixCache[HostPages] = HostPrefixCache(host_cache_bytes)
-        self.model_runner = ModelRunner(model, kv_cache, find_kernel(frozenset(kv_cache.layers)))
+        self.model_runner = ModelRunner(model, kv_cache, find_kernel(kv_cache.layers))
         self.steps = 0
         self._max_step_tokens, self._good_steps = max_step_tokens, 0
         self._kv_cache = kv_cache

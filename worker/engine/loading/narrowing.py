@@ -42,5 +42,5 @@ def _run_probe(network: Any, kv_cache: KVCache) -> torch.Tensor:
     vocab_size = len(network.get_input_embeddings().weight)
     tokens = list_probe_tokens(NUM_PROBE_TOKENS, vocab_size)
     state = RequestState(Request("", tuple(tokens), SamplingParams()), tokens, 0, slot=0)
-    runner = ModelRunner(network, kv_cache, find_kernel(frozenset(kv_cache.layers)))
+    runner = ModelRunner(network, kv_cache, find_kernel(kv_cache.layers))
     return runner.run_eager([ScheduledRequest(state, 0, len(tokens))])
